@@ -1,0 +1,191 @@
+"""One sheet of numbers and the values that pass between the stages.
+
+Every rate, length and shape is derived here once. Axis letters: B batch (takes or windows), F video frames, N tokens,
+D feature dimension, C channels, L latent frames, M mel bins, T mel frames, S samples.
+
+The single clock is the output sample: a request says its length, its cuts and its kept part in samples at
+`output_rate_hz`, and every other length follows from that.
+"""
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from diffava.errors import RequestError
+
+SamplerName = Literal["dpmpp_2m", "ddim"]
+Stage = Literal["features", "latent", "waveform"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The rates and sizes of one model; every length is a method of it.
+
+    Defaults are AudioLDM's (16 kHz, hop 160, 64 mel bins, latents at a quarter of the mel in both directions).
+    """
+
+    sample_rate_hz: int = 16_000
+    hop_samples: int = 160
+    window_samples: int = 1024
+    mel_bins: int = 64
+    mel_max_hz: int = 8_000
+    output_rate_hz: int = 48_000
+    frame_rate: Fraction = Fraction(8)
+    frame_size_pixels: int = 224
+    latent_channels: int = 8
+    vae_factor: int = 4
+    window_latent_frames: int = 256  # what one denoiser window spans: 10.24 s for AudioLDM
+
+    @property
+    def latent_rate_hz(self) -> Fraction:
+        """Latent frames a second (25 for AudioLDM)."""
+        return Fraction(self.sample_rate_hz, self.hop_samples * self.vae_factor)
+
+    @property
+    def latent_mel_bins(self) -> int:
+        """Height of the latent."""
+        return self.mel_bins // self.vae_factor
+
+    @property
+    def samples_per_latent_frame(self) -> int:
+        """Model-rate samples that one latent frame stands for."""
+        return self.hop_samples * self.vae_factor
+
+    def video_frames(self, sample_count: int) -> int:
+        """How many encoder frames cover a range of `sample_count` output samples."""
+        return math.ceil(Fraction(sample_count, self.output_rate_hz) * self.frame_rate)
+
+    def frame_centre_s(self, frame: int) -> Fraction:
+        """The second, from the start of the range, whose picture frame number `frame` shows."""
+        return (frame + Fraction(1, 2)) / self.frame_rate
+
+    def latent_frames(self, sample_count: int) -> int:
+        """How many latent frames cover a range of `sample_count` output samples."""
+        return math.ceil(Fraction(sample_count, self.output_rate_hz) * self.latent_rate_hz)
+
+    def latent_frame_of(self, sample: int) -> int:
+        """The latent frame nearest to an output sample."""
+        return round(Fraction(sample, self.output_rate_hz) * self.latent_rate_hz)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Consecutive pictures of the range, at `Spec.frame_rate` and `Spec.frame_size_pixels`."""
+
+    first_frame: int
+    rgb: UInt8[Tensor, "F height width 3"]
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the frozen encoders say: one row per token of the picture, and the prompts.
+
+    `token_start_s` and `token_stop_s` place each picture token on the range's clock; no token reaches across a cut.
+    `shot` numbers the shot that each token belongs to, from 0.
+    """
+
+    text: Float[Tensor, "D"]
+    negative_text: Float[Tensor, "D"]
+    video: Float[Tensor, "N V"]
+    token_start_s: Float[Tensor, "N"]
+    token_stop_s: Float[Tensor, "N"]
+    shot: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One FiLM vector per shot (`Cond`), and the vector of guidance's other side (`Uncond`), all of unit norm."""
+
+    shots: Float[Tensor, "shots D"]
+    unconditional: Float[Tensor, "D"]
+
+
+@dataclass(frozen=True)
+class Latent:
+    """The denoised latents of all takes."""
+
+    values: Float[Tensor, "B C L M"]
+
+
+@dataclass(frozen=True)
+class KeptPart:
+    """A take of which only `[regenerate_start_sample, regenerate_stop_sample)` is made anew."""
+
+    waveform: Float[Tensor, "S"]
+    regenerate_start_sample: int
+    regenerate_stop_sample: int
+
+
+@dataclass(frozen=True)
+class FoleyRequest:
+    """A whole job. The result is a pure function of it, of the model's weights and of the machine.
+
+    Args of note: `seeds` has one entry a take; `cut_samples` is where new shots begin, strictly rising, inside the
+    range; `frame_count` is what `Spec.video_frames` says, or 0 for sound from the prompt alone.
+
+    Raises:
+        RequestError: A field is out of its bounds.
+    """
+
+    prompt: str
+    sample_count: int
+    seeds: tuple[int, ...] = (0,)
+    negative_prompt: str = ""
+    cut_samples: tuple[int, ...] = ()
+    frame_count: int = 0
+    step_count: int = 20
+    guidance_scale: float = 2.5
+    sampler: SamplerName = "dpmpp_2m"
+    kept: KeptPart | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise RequestError("The prompt is empty; say in a few words what should be heard.")
+        if self.sample_count <= 0:
+            raise RequestError(f"The range has {self.sample_count} samples; choose a range with at least one frame.")
+        if not self.seeds:
+            raise RequestError("The request has no seeds; give one for each take.")
+        if self.step_count < 1:
+            raise RequestError(f"The sampler cannot run {self.step_count} steps; ask for at least 1.")
+        if self.guidance_scale < 1 or not math.isfinite(self.guidance_scale):
+            raise RequestError(f"The guidance scale is {self.guidance_scale}; give a number of at least 1 (1 is off).")
+        edges = (0, *self.cut_samples, self.sample_count)
+        if any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+            raise RequestError(f"The cuts {list(self.cut_samples)} do not rise strictly inside 0..{self.sample_count}.")
+        if self.kept is not None:
+            part = self.kept
+            if part.waveform.shape[-1] != self.sample_count:
+                raise RequestError(
+                    f"The audio to keep has {part.waveform.shape[-1]} samples, the range {self.sample_count}; "
+                    "send exactly the take that is to be changed."
+                )
+            if not 0 <= part.regenerate_start_sample < part.regenerate_stop_sample <= self.sample_count:
+                raise RequestError(
+                    f"The part to make anew, {part.regenerate_start_sample}..{part.regenerate_stop_sample}, "
+                    f"is not inside the take's 0..{self.sample_count}."
+                )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is: `completed` of `total` frames, steps or samples."""
+
+    stage: Stage
+    completed: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Consecutive output samples of one take, at `Spec.output_rate_hz`, in [-1, 1]."""
+
+    take: int
+    first_sample: int
+    samples: Float[Tensor, "S"]
+
+
+RegenerationMask = Bool[Tensor, "L"]

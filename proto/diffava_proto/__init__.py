@@ -1,0 +1,1 @@
+"""The wire contract. See proto/README.md before changing it."""
