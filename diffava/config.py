@@ -1,0 +1,259 @@
+"""What a model is made of, as one frozen value read from TOML. Knows sizes and names, no weights and no torch.
+
+Field names inside the sections are those of diffusers' and transformers' own configuration classes, so that a section
+is handed to its class as it is. What follows from another number (the VAE's factor, a head count) is a property here
+and is never written down twice.
+"""
+
+import math
+import tomllib
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from diffava.errors import ConfigError
+
+if TYPE_CHECKING:
+    from diffava.spec import Spec
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SpecSection(Section):
+    """The rates and lengths that no part's own sizes fix; `ModelConfig.to_spec` adds those."""
+
+    sample_rate_hz: int = 16_000
+    window_samples: int = 1024
+    mel_max_hz: int = 8_000
+    output_rate_hz: int = 48_000
+    frame_rate: Fraction = Fraction(8)
+    window_latent_frames: int = 256
+
+
+class ClapTextSection(Section):
+    """Arguments of `ClapTextConfig`."""
+
+    vocab_size: int = 50265
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    max_position_embeddings: int = 514
+
+
+class ClapAudioSection(Section):
+    """Arguments of `ClapAudioConfig` (HTSAT); `hidden_size` is `patch_embeds_hidden_size` doubled at each depth."""
+
+    patch_embeds_hidden_size: int = 96
+    depths: tuple[int, ...] = (2, 2, 6, 2)
+    num_attention_heads: tuple[int, ...] = (4, 8, 16, 32)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width after the last stage."""
+        return int(self.patch_embeds_hidden_size * 2 ** (len(self.depths) - 1))
+
+
+class ClapSection(Section):
+    """The CLAP text and audio towers, which share one space of `projection_dim`."""
+
+    tokenizer: Literal["roberta", "bytes"] = "roberta"
+    projection_dim: int = 512
+    text: ClapTextSection = ClapTextSection()
+    audio: ClapAudioSection = ClapAudioSection()
+
+
+class VideoSection(Section):
+    """Arguments of `XCLIPVisionConfig` (Microsoft's X-CLIP, patch 32)."""
+
+    hidden_size: int = 768
+    intermediate_size: int = 3072
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    mit_hidden_size: int = 512
+    image_size: int = 224
+    patch_size: int = 32
+    num_frames: int = 8
+
+
+class AlignmentSection(Section):
+    """The trained part: temporal transformer (depth 4, dim 768, 8 heads: DiffAVA's own numbers) and DMRN."""
+
+    hidden_size: int = 768
+    num_layers: int = 4
+    num_heads: int = 8
+    dropout: float = 0.1
+    clip_tokens: int = 10  # tokens of one training clip, and the reach of attention
+    dmrn_zero_init: bool = True
+
+
+class UNetSection(Section):
+    """Sizes of `UNet2DConditionModel` with AudioLDM's FiLM condition.
+
+    `heads` decides what the published weights leave open: "original" is `channels / head_channels`, as AudioLDM was
+    trained; "published" is the 8 at every level that the converted checkpoints' own configuration says. The
+    weights have the same shapes in both, so nothing but the sound tells them apart.
+    """
+
+    block_out_channels: tuple[int, ...]
+    head_channels: int
+    heads: Literal["original", "published"] = "original"
+    layers_per_block: int = 2
+    norm_num_groups: int = 32
+
+    @property
+    def attention_heads(self) -> tuple[int, ...]:
+        """Heads of each level, which diffusers calls `attention_head_dim`."""
+        if self.heads == "published":
+            return (8,) * len(self.block_out_channels)
+        return tuple(channels // self.head_channels for channels in self.block_out_channels)
+
+
+class VaeSection(Section):
+    """Arguments of `AutoencoderKL`; each level but the last halves the mel in both directions."""
+
+    block_out_channels: tuple[int, ...] = (128, 256, 512)
+    layers_per_block: int = 2
+    latent_channels: int = 8
+    norm_num_groups: int = 32
+    scaling_factor: float = 0.9392935633659363  # cvssp/audioldm-s-full-v2; AudioLDM 2 has another
+
+
+class VocoderSection(Section):
+    """Arguments of `SpeechT5HifiGanConfig`; `upsample_rates` multiply to the hop."""
+
+    model_in_dim: int = 64
+    upsample_initial_channel: int = 1024
+    upsample_rates: tuple[int, ...] = (5, 4, 2, 2, 2)
+    upsample_kernel_sizes: tuple[int, ...] = (16, 16, 8, 4, 4)
+    resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11)
+    resblock_dilation_sizes: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    leaky_relu_slope: float = 0.1
+    normalize_before: bool = False
+
+
+class SchedulerSection(Section):
+    """Arguments that diffusers' schedulers share: AudioLDM's noise schedule."""
+
+    num_train_timesteps: int = 1000
+    beta_start: float = 0.0015
+    beta_end: float = 0.0195
+    beta_schedule: str = "scaled_linear"
+    prediction_type: str = "epsilon"
+    steps_offset: int = 1
+
+
+class DefaultsSection(Section):
+    """What a request gets that does not say."""
+
+    step_count: int = 20
+    guidance_scale: float = 2.5
+    sampler: Literal["dpmpp_2m", "ddim"] = "dpmpp_2m"
+
+
+class ModelConfig(Section):
+    """A whole model: what it is called, what may be done with it, and the sizes of its parts."""
+
+    name: str
+    licence: str
+    commercial_use_allowed: bool
+    warning: str = ""
+    spec: SpecSection = SpecSection()
+    clap: ClapSection = ClapSection()
+    video: VideoSection = VideoSection()
+    alignment: AlignmentSection = AlignmentSection()
+    unet: UNetSection
+    vae: VaeSection = VaeSection()
+    vocoder: VocoderSection = VocoderSection()
+    scheduler: SchedulerSection = SchedulerSection()
+    defaults: DefaultsSection = DefaultsSection()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "ModelConfig":
+        factor = 2 ** (len(self.unet.block_out_channels) - 1)
+        if self.spec.window_latent_frames % factor:
+            raise ValueError(
+                f"spec.window_latent_frames is {self.spec.window_latent_frames}, but the U-Net's "
+                f"{len(self.unet.block_out_channels)} levels need a multiple of {factor}"
+            )
+        return self
+
+    def to_spec(self) -> "Spec":
+        """The sheet of numbers that the stages share."""
+        from diffava.spec import Spec
+
+        return Spec(
+            **dict(self.spec),
+            hop_samples=math.prod(self.vocoder.upsample_rates),
+            mel_bins=self.vocoder.model_in_dim,
+            frame_size_pixels=self.video.image_size,
+            latent_channels=self.vae.latent_channels,
+            vae_factor=2 ** (len(self.vae.block_out_channels) - 1),
+        )
+
+
+def preset_names() -> tuple[str, ...]:
+    """The models that ship with the library, in alphabetical order."""
+    folder = resources.files("diffava") / "presets"
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def load_config(name_or_path: str | Path) -> ModelConfig:
+    """Read a preset by its name, or a TOML file by its path.
+
+    Raises:
+        ConfigError: There is no such preset or file, it is not TOML, or a key is unknown, missing or out of bounds.
+    """
+    name = str(name_or_path)
+    if name in preset_names():
+        return parse_config((resources.files("diffava") / "presets" / f"{name}.toml").read_text("utf-8"), name)
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        raise ConfigError(
+            f"There is no model preset '{name}'. Known: {', '.join(preset_names())}; or give the path of a .toml file."
+        )
+    try:
+        return parse_config(path.read_text("utf-8"), name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration {name} cannot be read ({error}); check the path.") from error
+
+
+def parse_config(text: str, source: str) -> ModelConfig:
+    """Read a configuration from TOML text; `source` is what errors call it.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
+    try:
+        return config_from_dict(tomllib.loads(text), source)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is not valid TOML: {error}.") from error
+
+
+def config_from_dict(values: dict[str, Any], source: str) -> ModelConfig:
+    """Check plain values, as TOML or JSON give them.
+
+    Raises:
+        ConfigError: Naming the key, what it should be, and for an unknown key the known ones.
+    """
+    try:
+        return ModelConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {'; '.join(_sentence(dict(e)) for e in error.errors())}.") from error
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    keys = [str(key) for key in error["loc"]]
+    if error["type"] != "extra_forbidden":
+        return f"{'.'.join(keys) or 'the model'}: {error['msg'].removeprefix('Value error, ')}"
+    section: Any = ModelConfig
+    for key in keys[:-1]:
+        section = section.model_fields[key].annotation
+    return f"unknown key '{'.'.join(keys)}'; known here: {', '.join(section.model_fields)}"
