@@ -130,8 +130,10 @@ class FrameFormat:
     height_pixels: int
 
     def frame_count(self, sample_count: int) -> int:
-        """How many pictures cover `sample_count` samples: frame k shows second (k + 1/2) / rate, so the last may
-        stand past the end and then shows the region's last timeline frame.
+        """How many pictures cover `sample_count` samples.
+
+        Frame k shows second (k + 1/2) / rate, so the last may stand past the end and then shows the region's last
+        timeline frame.
         """
         return -(-sample_count * self.rate.numerator // (SAMPLE_RATE_HZ * self.rate.denominator))
 
