@@ -7,6 +7,7 @@ The single clock is the output sample: a request says its length, its cuts and i
 `output_rate_hz`, and every other length follows from that.
 """
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -154,7 +155,7 @@ class FoleyRequest:
         if self.guidance_scale < 1 or not math.isfinite(self.guidance_scale):
             raise RequestError(f"The guidance scale is {self.guidance_scale}; give a number of at least 1 (1 is off).")
         edges = (0, *self.cut_samples, self.sample_count)
-        if any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+        if any(a >= b for a, b in itertools.pairwise(edges)):
             raise RequestError(f"The cuts {list(self.cut_samples)} do not rise strictly inside 0..{self.sample_count}.")
         if self.kept is not None:
             part = self.kept
