@@ -1,0 +1,150 @@
+"""A `FoleyClient` without a server: it plays what it is told to, for tests of everything above the wire.
+
+By default it is deterministic in job and pictures, as a server is: each take is a quiet tone of its seed's frequency,
+with a full impulse at the sample of each frame that is white. It knows no gRPC.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from hashlib import sha256
+
+import numpy as np
+
+from diffava_resolve.client.protocol import (
+    AudioBlock,
+    Event,
+    Limits,
+    Progress,
+    Queued,
+    Rgb,
+    Samples,
+    ServerInfo,
+    Started,
+)
+from diffava_resolve.errors import FoleyError, RequestError
+from diffava_resolve.spec import SAMPLE_RATE_HZ, FoleyJob, FrameFormat, JobResult, ModelInfo
+
+BLOCK_SAMPLES = 1 << 16
+_WHITE = 200
+
+SCRIPTED_MODEL = ModelInfo(
+    name="scripted",
+    weights_sha256="0" * 64,
+    licence="CC0-1.0",
+    commercial_use_allowed=True,
+    frames=FrameFormat(Fraction(8), 16, 16),
+    sample_rate_hz=SAMPLE_RATE_HZ,
+    default_step_count=2,
+    default_guidance_scale=2.5,
+)
+
+
+@dataclass
+class ScriptedClient:
+    """Plays a server.
+
+    `fail_after_blocks` raises `failure` once so many audio blocks were yielded; `jobs` keeps what was asked and
+    `cancelled_count` how many jobs were closed before their end.
+    """
+
+    server: ServerInfo = field(
+        default_factory=lambda: ServerInfo("0.0.0-scripted", (SCRIPTED_MODEL,), Limits(2000, 8, 48_000 * 3600, 200))
+    )
+    failure: FoleyError | None = None
+    fail_after_blocks: int = 0
+    jobs: list[FoleyJob] = field(default_factory=list)
+    cancelled_count: int = 0
+
+    def info(self) -> ServerInfo:
+        """What the played server can do."""
+        return self.server
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """The played server's models."""
+        return self.server.models
+
+    def generate(
+        self,
+        job: FoleyJob,
+        frames: Iterator[Rgb] | None,
+        kept_audio: Iterator[Samples] | None = None,
+        *,
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> Generator[AudioBlock, None, JobResult]:
+        """Run one job; see `FoleyClient.generate`."""
+        try:
+            return (yield from self._play(job, frames, kept_audio, on_event))
+        except GeneratorExit:
+            self.cancelled_count += 1
+            raise
+        finally:
+            for source in (kept_audio, frames):
+                close = getattr(source, "close", None)
+                if close is not None:
+                    close()
+
+    def _play(
+        self,
+        job: FoleyJob,
+        frames: Iterator[Rgb] | None,
+        kept_audio: Iterator[Samples] | None,
+        on_event: Callable[[Event], None],
+    ) -> Generator[AudioBlock, None, JobResult]:
+        model = self.server.model(job.model)
+        self.jobs.append(job)
+        on_event(Queued(0))
+        on_event(Started())
+        kept_count = sum(len(block) for block in kept_audio) if kept_audio is not None else None
+        if kept_count is not None and kept_count != job.sample_count:
+            raise RequestError(f"The audio to keep has {kept_count} samples, the job {job.sample_count}.")
+        impulses = _impulses(frames, model.frames, job.sample_count, on_event) if frames is not None else ()
+        hashes = []
+        block_count = 0
+        for take, seed in enumerate(job.seeds):
+            digest = sha256()
+            for first in range(0, job.sample_count, BLOCK_SAMPLES):
+                if self.failure is not None and block_count >= self.fail_after_blocks:
+                    raise self.failure
+                block_count += 1
+                samples = _tone(seed, first, min(BLOCK_SAMPLES, job.sample_count - first))
+                for impulse in impulses:
+                    if first <= impulse < first + len(samples):
+                        samples[impulse - first] = 1.0
+                digest.update(samples.tobytes())
+                on_event(Progress("waveform", first + len(samples), job.sample_count))
+                yield AudioBlock(take, first, samples)
+            hashes.append(digest.hexdigest())
+        return JobResult(
+            model=model,
+            software_version=self.server.software_version,
+            step_count=job.step_count or model.default_step_count,
+            guidance_scale=job.guidance_scale or model.default_guidance_scale,
+            sampler=job.sampler or "dpmpp_2m",
+            take_sha256=tuple(hashes),
+        )
+
+
+def _impulses(
+    frames: Iterator[Rgb], frame_format: FrameFormat, sample_count: int, on_event: Callable[[Event], None]
+) -> tuple[int, ...]:
+    """The first sample of each white frame; refuses pictures that do not fit the job."""
+    total = frame_format.frame_count(sample_count)
+    found: list[int] = []
+    count = 0
+    for block in frames:
+        if block.shape[1:] != (frame_format.height_pixels, frame_format.width_pixels, 3):
+            raise RequestError(f"The pictures are {block.shape[1:]}, which is not the model's format.")
+        for number in np.flatnonzero(block.mean(axis=(1, 2, 3)) > _WHITE):
+            found.append(round(Fraction((count + int(number)) * SAMPLE_RATE_HZ) / frame_format.rate))
+        count += len(block)
+        on_event(Progress("features", count, total))
+    if count != total:
+        raise RequestError(f"The picture gave {count} frames, the job needs {total}.")
+    return tuple(found)
+
+
+def _tone(seed: int, first_sample: int, sample_count: int) -> Samples:
+    """A quiet tone whose frequency is the seed's."""
+    time_s = np.arange(first_sample, first_sample + sample_count) / SAMPLE_RATE_HZ
+    return (0.1 * np.sin(2 * np.pi * (200 + seed % 1000) * time_s)).astype(np.float32)
