@@ -86,7 +86,7 @@ class Features:
     """What the frozen encoders say: one row per token of the picture, and the prompts.
 
     `token_start_s` and `token_stop_s` place each picture token on the range's clock; no token reaches across a cut.
-    `shot` numbers the shot that each token belongs to, from 0.
+    `shot` numbers the shot that each token belongs to, from 0 up to `shot_count`; a shot shorter than a frame has none.
     """
 
     text: Float[Tensor, "D"]
@@ -95,6 +95,7 @@ class Features:
     token_start_s: Float[Tensor, "N"]
     token_stop_s: Float[Tensor, "N"]
     shot: tuple[int, ...]
+    shot_count: int
 
 
 @dataclass(frozen=True)

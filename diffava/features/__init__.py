@@ -1,0 +1,1 @@
+"""From pictures and prompts to features: the frozen encoders. Knows nothing of what is done with them."""

@@ -1,0 +1,108 @@
+"""X-CLIP: groups of 8 frames to one token each. Knows no text and no sound.
+
+X-CLIP's vision tower lets the 8 frames of a group exchange messages, so one frame changes the feature of all 8: a
+group must never reach across a cut.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from transformers import XCLIPVisionModel
+from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+
+from diffava.errors import RequestError
+from diffava.spec import FoleyRequest, Frames, Spec
+
+
+@dataclass(frozen=True)
+class FrameGroup:
+    """Up to 8 consecutive frames of one shot, and the time they stand for, cut off at the shot's edges."""
+
+    rgb: UInt8[Tensor, "F height width 3"]
+    shot: int
+    start_s: Fraction
+    stop_s: Fraction
+
+
+class XClipVideoEncoder:
+    """The frozen vision tower of Microsoft's X-CLIP.
+
+    DiffAVA cites the X-CLIP of Ma et al., for which no trained weights are published; that this is Microsoft's, whose
+    hidden width is the paper's 768, is our choice.
+    """
+
+    def __init__(self, model: XCLIPVisionModel) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.group_frames: int = model.config.num_frames
+
+    @torch.no_grad()
+    def encode(self, rgb: UInt8[Tensor, "F height width 3"]) -> Float[Tensor, "V"]:
+        """One token for a group: the mean of its frames' class features, before the projection (our choice).
+
+        A group with fewer frames than the tower wants is filled by repeating its last one.
+        """
+        missing = self.group_frames - len(rgb)
+        filled = torch.cat([rgb, rgb[-1:].expand(missing, -1, -1, -1)]) if missing else rgb
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD))
+        pixels = (filled.permute(0, 3, 1, 2).float() / 255 - mean) / std
+        output = self.model(pixel_values=pixels.to(self.model.device, self.model.dtype))
+        token: Tensor = output.pooler_output.float().mean(dim=0)
+        return token
+
+
+def shot_of_frame(frame: int, request: FoleyRequest, spec: Spec) -> int:
+    """The shot, from 0, that is on screen at the centre of a frame."""
+    return bisect_right(request.cut_samples, spec.frame_centre_s(frame) * spec.output_rate_hz)
+
+
+def groups_of(frames: Iterable[Frames], request: FoleyRequest, spec: Spec, group_frames: int) -> Iterator[FrameGroup]:
+    """Form groups as frames arrive, holding no more than one chunk and one group.
+
+    Raises:
+        RequestError: Frames are missing, too many, out of order or of another size.
+    """
+    edges_s = [Fraction(edge, spec.output_rate_hz) for edge in (0, *request.cut_samples, request.sample_count)]
+    held: list[Tensor] = []
+    first = 0
+
+    def group() -> FrameGroup:
+        shot = shot_of_frame(first, request, spec)
+        start_s, stop_s = first / spec.frame_rate, (first + len(held)) / spec.frame_rate
+        return FrameGroup(torch.stack(held), shot, max(start_s, edges_s[shot]), min(stop_s, edges_s[shot + 1]))
+
+    for picture in _pictures(frames, request, spec):
+        number = first + len(held)
+        if held and shot_of_frame(number, request, spec) != shot_of_frame(first, request, spec):
+            yield group()
+            first, held = number, []
+        held.append(picture)
+        if len(held) == group_frames:
+            yield group()
+            first, held = number + 1, []
+    if held:
+        yield group()
+
+
+def _pictures(frames: Iterable[Frames], request: FoleyRequest, spec: Spec) -> Iterator[Tensor]:
+    size = spec.frame_size_pixels
+    received = 0
+    for chunk in frames:
+        if chunk.first_frame != received:
+            raise RequestError(f"Frame {chunk.first_frame} came where frame {received} belongs; send them in order.")
+        if tuple(chunk.rgb.shape[1:]) != (size, size, 3):
+            raise RequestError(
+                f"The frames have the shape {tuple(chunk.rgb.shape[1:])}, this model reads {(size, size, 3)}; "
+                "scale them to the size that the model names."
+            )
+        received += len(chunk.rgb)
+        if received > request.frame_count:
+            break
+        yield from chunk.rgb
+    if received != request.frame_count:
+        found = "more" if received > request.frame_count else f"only {received}"
+        raise RequestError(f"The range has {request.frame_count} frames, but {found} came; send exactly that many.")
