@@ -23,7 +23,7 @@ import time
 import urllib.request
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT, Popen, SubprocessError, check_output
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "installer" / "constraints.txt"
@@ -213,17 +213,16 @@ class Machine:
         tail = []  # type: list[str]
         with log.open("a", encoding="utf-8") as record:
             record.write("$ {}\n".format(" ".join(command)))
-            process = Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=clean_environment())
-            try:
-                for raw in process.stdout or ():
-                    line = raw.decode("utf-8", "replace").rstrip()
-                    record.write(line + "\n")
-                    self.show(line)
-                    tail = [*tail[-19:], line]
-                return Outcome(process.wait(), tuple(tail))
-            finally:
-                if process.poll() is None:
-                    process.terminate()
+            with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=clean_environment()) as process:
+                try:
+                    for raw in process.stdout or ():
+                        line = raw.decode("utf-8", "replace").rstrip()
+                        record.write(line + "\n")
+                        self.show(line)
+                        tail = [*tail[-19:], line]
+                    return Outcome(process.wait(), tuple(tail))
+                finally:
+                    process.terminate()  # nothing happens if it has ended by itself
                     process.wait()
 
     def answer_of(self, command: "list[str]") -> "str | None":
@@ -298,8 +297,8 @@ def write_state(folder: Path, state: State) -> None:
     partial.replace(folder / "state.json")
 
 
-def claim(folder: Path) -> "object":
-    """Make the folder ours and lock it until this process ends. Returns the lock, which must be kept alive.
+def claim(folder: Path) -> "IO[str]":
+    """Make the folder ours and lock it until the returned file is closed.
 
     A folder with anything in it that this installer did not make is refused: making the environment empties its place.
     """
@@ -320,6 +319,7 @@ def claim(folder: Path) -> "object":
 
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
+        lock.close()
         raise SetupError(f"Another bootstrap is at work in {folder}; let it finish, then run this again.") from None
     return lock
 
@@ -465,9 +465,8 @@ def run(machine: Machine, arguments: "list[str]") -> int:
     facts = gather(machine, folder, asked.torch, fresh_look=asked.command in ("install", "repair"))
     todo = plan(facts, wants_dev=asked.command == "test", repair=asked.command == "repair")
     if todo:
-        lock = claim(folder)
-        set_up(machine, folder, todo, facts)
-        del lock
+        with claim(folder):
+            set_up(machine, folder, todo, facts)
     if asked.command in ("install", "repair"):
         machine.say(f"DiffAVA Foley is ready in {folder}.")
         return 0
