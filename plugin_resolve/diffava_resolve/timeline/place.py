@@ -190,7 +190,7 @@ def _numbered(takes: Sequence[PlacedTake], base_directory: Path, first_number: i
     return [
         Take(
             number,
-            take_reference(media_url(take.path, base_directory), take.receipt.job.sample_count),
+            take_reference(media_url(take.path, base_directory), take.receipt.region.sample_count),
             take.receipt.to_metadata(),
         )
         for number, take in enumerate(takes, first_number)
