@@ -1,0 +1,71 @@
+"""Noise predictions for a whole latent, made window by window with guidance. Knows no solver and no schedule."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+import torch
+from diffusers import UNet2DConditionModel
+from jaxtyping import Float
+from torch import Tensor
+
+from diffava.latent.windows import Window
+from diffava.spec import Condition
+
+
+class GuidedDenoiser:
+    """AudioLDM's U-Net with its FiLM condition and classifier-free guidance, over any number of windows.
+
+    The condition is one vector a window, handed over as `class_labels`; the U-Net appends its projection to the time
+    embedding of every residual block, and both of its attentions are self-attention (no `encoder_hidden_states`).
+    """
+
+    def __init__(self, unet: UNet2DConditionModel, max_windows_per_forward: int = 4) -> None:
+        """Wrap a U-Net; at most `max_windows_per_forward` windows go through it at once, to bound memory."""
+        self._unet = unet
+        self._max_windows = max_windows_per_forward
+
+    def predict_noise(
+        self,
+        latent: Float[Tensor, "B C L M"],
+        timestep: int,
+        windows: Sequence[Window],
+        condition: Condition,
+        guidance_scale: float,
+        check_cancelled: Callable[[], None],
+    ) -> Float[Tensor, "B C L M"]:
+        """The weighted mean of what all windows predict; 0 where no window has a vote."""
+        prediction = torch.zeros_like(latent)
+        for batch in self._batches(windows, latent.shape[0]):
+            check_cancelled()
+            views = torch.stack([latent[take, :, window.start : window.stop] for window, take in batch])
+            films = torch.stack([condition.shots[window.shot] for window, _ in batch])
+            noise = self._guided(views, timestep, films, condition.unconditional, guidance_scale)
+            for (window, take), part in zip(batch, noise, strict=True):
+                weights = window.weights.to(part)[None, :, None]
+                prediction[take, :, window.start : window.stop] += weights * part
+        return prediction
+
+    def _batches(self, windows: Sequence[Window], takes: int) -> Iterator[list[tuple[Window, int]]]:
+        """Windows of one length for all takes, in batches of bounded size."""
+
+        def length(window: Window) -> int:
+            return window.stop - window.start
+
+        for _, group in groupby(sorted(windows, key=length), key=length):
+            items = [(window, take) for window in group for take in range(takes)]
+            yield from (items[k : k + self._max_windows] for k in range(0, len(items), self._max_windows))
+
+    def _guided(self, views: Tensor, timestep: int, films: Tensor, unconditional: Tensor, scale: float) -> Tensor:
+        """Classifier-free guidance (Ho & Salimans 2022), both sides in one forward, the unconditional first."""
+        if scale == 1:
+            return self._forward(views, timestep, films)
+        both = self._forward(torch.cat([views, views]), timestep, torch.cat([unconditional.expand_as(films), films]))
+        without, with_condition = both.chunk(2)
+        return without + scale * (with_condition - without)
+
+    def _forward(self, views: Tensor, timestep: int, films: Tensor) -> Tensor:
+        dtype = self._unet.dtype
+        result: Tensor = self._unet(
+            views.to(dtype), timestep, encoder_hidden_states=None, class_labels=films.to(dtype)
+        ).sample
+        return result.to(views.dtype)

@@ -1,0 +1,109 @@
+"""From noise to the latents of all takes: the loop over the solver's steps. Knows no audio and no encoder."""
+
+from collections.abc import Callable
+
+import torch
+from diffusers import UNet2DConditionModel
+from jaxtyping import Float
+from torch import Tensor
+
+from diffava.config import SchedulerSection
+from diffava.errors import CancelledError
+from diffava.latent.denoiser import GuidedDenoiser
+from diffava.latent.noise import TakeNoise
+from diffava.latent.noise_schedule import Sampler
+from diffava.latent.regeneration import KeptLatent, frames_made_anew, step_down_and_back_up
+from diffava.latent.windows import Window, WindowPlan, plan_windows
+from diffava.spec import Condition, FoleyRequest, Latent, Progress, Spec
+
+REPEATS_OF_REGENERATION = 3  # noise levels are passed this often; what it buys is in this folder's README.md
+
+
+class LatentDiffusion:
+    """AudioLDM's latent diffusion over a range of any length, for several takes at once."""
+
+    def __init__(
+        self, unet: UNet2DConditionModel, spec: Spec, schedule: SchedulerSection, max_windows_per_forward: int = 4
+    ) -> None:
+        """Wrap a U-Net; `max_windows_per_forward` bounds memory."""
+        self._unet = unet
+        self._denoiser = GuidedDenoiser(unet, max_windows_per_forward)
+        self._spec = spec
+        self._schedule = schedule
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        request: FoleyRequest,
+        condition: Condition,
+        kept_latent: Float[Tensor, "C L M"] | None,
+        on_progress: Callable[[Progress], None],
+        is_cancelled: Callable[[], bool],
+    ) -> Latent:
+        """Denoise one latent a seed.
+
+        Args:
+            request: Length, cuts, seeds, solver, steps and guidance; `kept` says which part is made anew.
+            condition: One FiLM vector a shot.
+            kept_latent: The latent of `request.kept`, if there is one.
+            on_progress: Called before the first step and after each.
+            is_cancelled: Asked before each forward of the U-Net.
+
+        Raises:
+            CancelledError: `is_cancelled` said so.
+            RequestError: The solver cannot place that many steps.
+        """
+
+        def check_cancelled() -> None:
+            if is_cancelled():
+                raise CancelledError("The job was cancelled while the sound was being generated; nothing was kept.")
+
+        sampler = Sampler(request.sampler, request.step_count, self._schedule)
+        plan = plan_windows(self._spec, request.sample_count, request.cut_samples, self._unet_multiple)
+        streams = [TakeNoise(seed) for seed in request.seeds]
+        kept = self._kept(request, kept_latent, plan)
+        windows = plan.windows if kept is None else _windows_touching(plan, kept)
+        condition = self._on_device(condition)
+        latent = self._draw(streams, plan)
+        if kept is not None:
+            latent = kept.noised(latent, sampler.noise_level(0))
+        on_progress(Progress("latent", 0, request.step_count))
+        for step, timestep in enumerate(sampler.timesteps):
+            level = sampler.noise_level(step)
+            for repeat in reversed(range(1 if kept is None else REPEATS_OF_REGENERATION)):
+                prediction = self._denoiser.predict_noise(
+                    latent, timestep, windows, condition, request.guidance_scale, check_cancelled
+                )
+                if kept is not None:
+                    prediction = kept.hold(latent, prediction, level)
+                if repeat and step + 1 < request.step_count:
+                    fresh = self._draw(streams, plan)
+                    latent = step_down_and_back_up(latent, prediction, level, sampler.noise_level(step + 1), fresh)
+            latent = sampler.step(prediction, step, latent)
+            on_progress(Progress("latent", step + 1, request.step_count))
+        return Latent(latent[:, :, : plan.frames])
+
+    @property
+    def _unet_multiple(self) -> int:
+        return int(2 ** (len(self._unet.config.block_out_channels) - 1))
+
+    def _draw(self, streams: list[TakeNoise], plan: WindowPlan) -> Tensor:
+        size = (self._spec.latent_channels, plan.padded_frames, self._spec.latent_mel_bins)
+        return torch.stack([stream.draw(*size) for stream in streams]).to(self._unet.device)
+
+    def _on_device(self, condition: Condition) -> Condition:
+        device = self._unet.device
+        return Condition(condition.shots.to(device), condition.unconditional.to(device))
+
+    def _kept(self, request: FoleyRequest, values: Tensor | None, plan: WindowPlan) -> KeptLatent | None:
+        if request.kept is None or values is None:
+            return None
+        mask = frames_made_anew(self._spec, request.kept, plan.padded_frames)
+        padded = torch.nn.functional.pad(values, (0, 0, 0, plan.padded_frames - values.shape[1]))
+        return KeptLatent(padded.to(self._unet.device, torch.float32), mask.to(self._unet.device))
+
+
+def _windows_touching(plan: WindowPlan, kept: KeptLatent) -> tuple[Window, ...]:
+    """Windows with a vote in a frame that is made anew; the others predict what is replaced anyway."""
+    mask = kept.made_anew.cpu()
+    return tuple(w for w in plan.windows if bool((mask[w.start : w.stop] & (w.weights > 0)).any()))

@@ -1,0 +1,56 @@
+"""Holding a kept part of the latent still while the rest is made anew. Knows no denoiser and no solver.
+
+Holding: at each step the noise prediction of the kept frames is replaced by the one that leads to the kept latents,
+which equals re-noising them with one fixed noise. Alone it leaves a seam, because what is made anew sees the kept part
+only through noise. So at each noise level the latent goes a step down and back up with fresh noise several times
+(RePaint, Lugmayr et al. 2022, jump length 1), until both sides agree. README.md of this folder has the figures.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from diffava.spec import KeptPart, RegenerationMask, Spec
+
+NoiseLevel = tuple[float, float]  # (signal, noise) factors
+
+
+@dataclass(frozen=True)
+class KeptLatent:
+    """The latent of the take that is kept, and the frames of it that are made anew (True)."""
+
+    values: Float[Tensor, "C L M"]
+    made_anew: RegenerationMask
+
+    def hold(self, latent: Tensor, noise_prediction: Tensor, level: NoiseLevel) -> Tensor:
+        """Replace the prediction in the kept frames by the one whose data is the kept latent; [B, C, L, M]."""
+        signal, noise = level
+        held = (latent - signal * self.values) / noise
+        return torch.where(self.made_anew[:, None], noise_prediction, held)
+
+    def noised(self, noise: Tensor, level: NoiseLevel) -> Tensor:
+        """Pure noise where frames are made anew, the kept latent at this noise level elsewhere; [B, C, L, M]."""
+        return torch.where(self.made_anew[:, None], noise, level[0] * self.values + level[1] * noise)
+
+
+def frames_made_anew(spec: Spec, kept: KeptPart, padded_frames: int) -> RegenerationMask:
+    """Every latent frame that the part to make anew touches; padding is made anew with a part that ends the range."""
+    first = kept.regenerate_start_sample * spec.latent_rate_hz // spec.output_rate_hz
+    stop = -(-kept.regenerate_stop_sample * spec.latent_rate_hz // spec.output_rate_hz)
+    mask = torch.zeros(padded_frames, dtype=torch.bool)
+    mask[first:stop] = True
+    mask[spec.latent_frames(kept.waveform.shape[-1]) :] = True
+    return mask
+
+
+def step_down_and_back_up(
+    latent: Tensor, noise_prediction: Tensor, level: NoiseLevel, lower: NoiseLevel, fresh_noise: Tensor
+) -> Tensor:
+    """One DDIM step to the `lower` noise level, and the forward process back to `level`; [B, C, L, M]."""
+    signal, noise = level
+    data = (latent - noise * noise_prediction) / signal
+    stepped = lower[0] * data + lower[1] * noise_prediction
+    ratio = signal / lower[0]
+    return ratio * stepped + (noise**2 - (ratio * lower[1]) ** 2) ** 0.5 * fresh_noise
