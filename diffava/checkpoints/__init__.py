@@ -1,0 +1,1 @@
+"""Models on disk. Knows tensors and their names, not what computes with them."""
