@@ -22,7 +22,6 @@ from diffava_resolve.client.protocol import AudioBlock, Event, Queued, Rgb, Samp
 from diffava_resolve.errors import ServerError
 from diffava_resolve.spec import FoleyJob, JobResult, ModelInfo
 
-INFO_TIMEOUT_S = 10.0
 _CLOSE_UPLOAD_TIMEOUT_S = 10.0
 
 # A ping each minute finds a pulled cable within 75 s. Servers that never heard of us close connections that ping
@@ -49,15 +48,14 @@ class GrpcClient:
 
     address: str
     token: str = field(repr=False)
+    info_timeout_s: float = 10.0
     job_timeout_s: float | None = None
     client_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
         options: list[tuple[str, int]] = list(_KEEPALIVE)
         if _is_local(self.address):
-            options.append(
-                ("grpc.enable_http_proxy", 0)
-            )  # a proxy set for the web cannot reach this machine's loopback
+            options.append(("grpc.enable_http_proxy", 0))  # a proxy for the web cannot reach this machine's loopback
         self._channel = grpc.insecure_channel(self.address, options=options)
         self._stub = foley_pb2_grpc.FoleyServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
         self._metadata = (("authorization", f"Bearer {self.token}"),)
@@ -80,7 +78,7 @@ class GrpcClient:
         if self._info is None:
             try:
                 answer = self._stub.GetServerInfo(
-                    pb.GetServerInfoRequest(), metadata=self._metadata, timeout=INFO_TIMEOUT_S
+                    pb.GetServerInfoRequest(), metadata=self._metadata, timeout=self.info_timeout_s
                 )
             except grpc.RpcError as error:
                 raise error_of(error, self.address) from error

@@ -8,6 +8,7 @@ from diffava_resolve.errors import FoleyError, RequestError, ServerError
 
 # The sender's mistake rather than the server's failure: exit code 2, and asking again cannot help.
 _WRONG_REQUEST = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.OUT_OF_RANGE}
+_WRONG_REASONS = {"LIMIT_EXCEEDED"}  # shares its status code with a full queue, which may pass
 _MAY_PASS = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
@@ -25,7 +26,7 @@ def error_of(call: grpc.RpcError, address: str, *, job_began: bool = False) -> F
     retryable = may_retry or info.metadata.get("retryable") == "true"
     if code == grpc.StatusCode.UNAUTHENTICATED:
         return _wrong_token(address)
-    if code in _WRONG_REQUEST:
+    if code in _WRONG_REQUEST or info.reason in _WRONG_REASONS:
         return RequestError(details)
     return ServerError(details, retryable=retryable)
 
