@@ -8,12 +8,11 @@ give a fraction of one more or less. Media of a timeline are relative to a `base
 lies. Writes no files.
 """
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
@@ -21,6 +20,7 @@ import opentimelineio as otio
 from diffava_resolve.errors import OutputError, RequestError
 from diffava_resolve.spec import Region
 from diffava_resolve.timeline.audio_file import sample_count_of
+from diffava_resolve.timeline.media_urls import media_url
 from diffava_resolve.timeline.rates import is_drop_frame, label_frame, seconds_of, timeline_rate
 from diffava_resolve.timeline.receipts import Receipt
 from diffava_resolve.timeline.takes import FoleyClip, Take, read_takes, take_reference, write_takes
@@ -45,18 +45,6 @@ def media_folder(output: Path) -> Path:
     URL, others do not, and `#`, `?` or `%` break half of them.
     """
     return output.with_name(re.sub(r'[#?%:*"<>|\\\x00-\x1f]', "_", output.stem) + ".foley")
-
-
-def media_url(path: Path, base_directory: Path) -> str:
-    """A media file as a timeline in `base_directory` writes it: a bare relative path with forward slashes.
-
-    Bare, because Resolve refuses `file://` in OTIO; relative, so that the folder can be moved as a whole. A file on
-    another Windows drive has only its absolute path.
-    """
-    try:
-        return PurePath(os.path.relpath(path.absolute(), base_directory.absolute())).as_posix()
-    except ValueError:
-        return path.absolute().as_posix()
 
 
 def new_clip_id(timeline: otio.schema.Timeline) -> str:

@@ -14,6 +14,7 @@ import opentimelineio as otio
 
 from diffava_resolve.errors import RequestError, TimelineError
 from diffava_resolve.spec import SAMPLE_RATE_HZ, Region, sample_of_frame
+from diffava_resolve.timeline.media_urls import media_path
 from diffava_resolve.timeline.receipts import SCHEMA_VERSION, Receipt
 
 METADATA_KEY = "diffava"
@@ -84,9 +85,7 @@ class FoleyClip:
 
     def take_path(self, take: Take, base_directory: Path) -> Path:
         """The WAV of a take, for a timeline that lies in `base_directory`."""
-        url = take.target_url
-        # A bare path is no URL: the helper would cut it at a '#'.
-        return base_directory / (str(otio.url_utils.filepath_from_url(url)) if url.startswith("file:") else url)
+        return media_path(take.target_url, base_directory)
 
     def samples_of(self, region: Region) -> tuple[int, int]:
         """The samples of the take that are heard during `region` of the timeline, `[start, stop)`.
