@@ -82,6 +82,11 @@ class Movie:
         self._container.close()
         self._window.clear()
 
+    @property
+    def held_pictures(self) -> int:
+        """How many decoded pictures are in memory."""
+        return len(self._window)
+
     def picture_at(self, second: Fraction) -> StillPicture:
         """The picture that is shown at `second` of the media: the last one that starts at or before it.
 
@@ -115,14 +120,14 @@ class Movie:
                 "relink the clip or trim its start."
             )
         promised_s = (self._stream.duration or 0) * Fraction(self._stream.time_base or 1)
-        cut_off = (
-            f"though it should last {float(promised_s):.3f} s: it is damaged or cut off, copy it again"
+        advice = (
+            f", though it should last {float(promised_s):.3f} s: it is damaged or cut off, copy it again"
             if promised_s > stop_s + tolerance_s
-            else "relink the clip or trim its end"
+            else "; relink the clip or trim its end"
         )
         raise MediaError(
             f"The timeline asks {self._source.path} for the picture at {float(second):.3f} s, "
-            f"but its pictures end at {float(stop_s):.3f} s; {cut_off}."
+            f"but its pictures end at {float(stop_s):.3f} s{advice}."
         )
 
     def _begin(self) -> None:
@@ -132,7 +137,7 @@ class Movie:
         if not self._decode_next(0):
             self._source.check_unchanged()
             raise MediaError(
-                f"The file {self._source.path} has a video track without a single picture; export it again."
+                f"The file {self._source.path} has a video track without a single picture; copy or export it again."
             )
 
     def _seek(self, second: Fraction) -> None:
@@ -191,7 +196,8 @@ class Movie:
                     yield StillPicture(frame, start_s - self._origin_s, duration_s, aspect)
         except (av.FFmpegError, OSError) as error:
             self._source.check_unchanged()
+            good_until_s = max(start_s - (self._origin_s or Fraction(0)), Fraction(0))
             raise MediaError(
-                f"The file {self._source.path} is damaged after {float(start_s - (self._origin_s or 0)):.3f} s; "
+                f"The file {self._source.path} is damaged after {float(good_until_s):.3f} s; "
                 "copy it again or convert it."
             ) from error
