@@ -1,15 +1,14 @@
 """What the server refuses or fails at, and the one table that maps it to the wire.
 
-Each class carries its gRPC status, a machine-readable reason and whether the same request may succeed later.
+Each class carries the name of its gRPC status, a machine-readable reason and whether the same request may succeed
+later. Nothing is imported here, so that the engine's process raises the same classes without loading gRPC.
 """
-
-import grpc
 
 
 class ServerError(Exception):
     """Root of what a client is told. The message is a sentence for the editor; details stay in the log."""
 
-    code: grpc.StatusCode = grpc.StatusCode.INTERNAL
+    code = "INTERNAL"
     reason = "INTERNAL"
     retryable = False
 
@@ -17,28 +16,28 @@ class ServerError(Exception):
 class InvalidRequestError(ServerError):
     """The request cannot be served as it is."""
 
-    code = grpc.StatusCode.INVALID_ARGUMENT
+    code = "INVALID_ARGUMENT"
     reason = "INVALID_REQUEST"
 
 
 class UnknownModelError(ServerError):
     """No model of that name is loaded here."""
 
-    code = grpc.StatusCode.NOT_FOUND
+    code = "NOT_FOUND"
     reason = "UNKNOWN_MODEL"
 
 
 class LimitError(ServerError):
     """A message, a range or a number is beyond what this server takes."""
 
-    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    code = "RESOURCE_EXHAUSTED"
     reason = "LIMIT_EXCEEDED"
 
 
 class QueueFullError(ServerError):
     """Too many jobs wait already."""
 
-    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    code = "RESOURCE_EXHAUSTED"
     reason = "QUEUE_FULL"
     retryable = True
 
@@ -46,35 +45,60 @@ class QueueFullError(ServerError):
 class UploadTimeoutError(ServerError):
     """The client stopped sending in the middle of its upload."""
 
-    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    code = "DEADLINE_EXCEEDED"
     reason = "UPLOAD_IDLE"
+    retryable = True
+
+
+class DeadlineError(ServerError):
+    """The client's own deadline passed before the job was done."""
+
+    code = "DEADLINE_EXCEEDED"
+    reason = "DEADLINE"
     retryable = True
 
 
 class EngineLostError(ServerError):
     """The engine process died or was lost during the job."""
 
-    code = grpc.StatusCode.UNAVAILABLE
+    code = "UNAVAILABLE"
     reason = "ENGINE_LOST"
     retryable = True
+
+
+class EngineFailedError(ServerError):
+    """The engine met a defect of its own; the same request would meet it again."""
+
+    reason = "ENGINE_FAILED"
 
 
 class OutOfMemoryError(ServerError):
     """The job did not fit into the machine's or the GPU's memory."""
 
-    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    code = "RESOURCE_EXHAUSTED"
     reason = "OUT_OF_MEMORY"
 
 
 class JobCancelledError(ServerError):
     """The client went away or asked to stop."""
 
-    code = grpc.StatusCode.CANCELLED
+    code = "CANCELLED"
     reason = "CANCELLED"
 
 
 class UnauthenticatedError(ServerError):
     """The token is missing or wrong."""
 
-    code = grpc.StatusCode.UNAUTHENTICATED
+    code = "UNAUTHENTICATED"
     reason = "BAD_TOKEN"
+
+
+class StartError(Exception):
+    """The server cannot start. The message is for the person at the terminal; never sent to a client.
+
+    `exit_code` is 2 where the settings ask for what cannot be, 1 where something outside is in the way.
+    """
+
+    def __init__(self, message: str, *, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

@@ -1,0 +1,142 @@
+"""The model library behind the `Engine` protocol: plain values in, plain values out. The only importer of `diffava`.
+
+Knows no network. torch is loaded when an engine is built, which happens in the worker process alone.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffava_server.engine.protocol import Audio, EngineModel, Event, FrameBlock, Job, Progress
+from diffava_server.errors import (
+    EngineFailedError,
+    InvalidRequestError,
+    JobCancelledError,
+    OutOfMemoryError,
+    UnknownModelError,
+)
+
+if TYPE_CHECKING:
+    from diffava.pipeline import FoleyPipeline
+    from diffava.spec import FoleyRequest, Frames
+
+
+class LocalEngine:
+    """Runs `FoleyPipeline`s in this process.
+
+    Args:
+        names: Presets of the library, or folders that it saved; the first is the default.
+
+    Raises:
+        UnknownModelError: A name is neither, or its folder is damaged.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._pipelines = {pipeline.name: pipeline for pipeline in map(_open, names)}
+
+    def models(self) -> tuple[EngineModel, ...]:
+        """As `Engine.models`."""
+        return tuple(_describe(pipeline) for pipeline in self._pipelines.values())
+
+    def run(
+        self,
+        job: Job,
+        frames: Iterator[FrameBlock],
+        *,
+        emit: Callable[[Event], None],
+        is_cancelled: Callable[[], bool],
+    ) -> None:
+        """As `Engine.run`."""
+        import torch
+
+        from diffava import errors
+
+        pipeline = self._pipelines.get(job.model)
+        if pipeline is None:
+            raise UnknownModelError(f"This engine has no model '{job.model}', only {', '.join(self._pipelines)}.")
+        size = pipeline.spec.frame_size_pixels
+        try:
+            blocks = pipeline.generate(
+                _request(job),
+                (_tensor(block, size) for block in frames),
+                on_progress=lambda p: emit(Progress(p.stage, p.completed, p.total)),
+                is_cancelled=is_cancelled,
+            )
+            for block in blocks:
+                pcm_f32le = block.samples.detach().cpu().numpy().astype("<f4", copy=False).tobytes()
+                emit(Audio(block.take, block.first_sample, pcm_f32le))
+        except errors.CancelledError as error:
+            raise JobCancelledError("The job was cancelled.") from error
+        except errors.RequestError as error:
+            raise InvalidRequestError(str(error)) from error
+        except errors.DiffavaError as error:
+            raise EngineFailedError(str(error)) from error
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemoryError(
+                "The GPU's memory did not suffice for this job; ask for fewer takes or a smaller model."
+            ) from error
+
+
+def _open(name: str) -> "FoleyPipeline":
+    from diffava import builders
+    from diffava.config import preset_names
+    from diffava.errors import DiffavaError
+
+    try:
+        return builders.build(name) if name in preset_names() else builders.load(Path(name))
+    except DiffavaError as error:
+        raise UnknownModelError(
+            f"The model '{name}' cannot be loaded: {error} Known presets: {', '.join(preset_names())}."
+        ) from error
+
+
+def _describe(pipeline: "FoleyPipeline") -> EngineModel:
+    config, spec = pipeline.config, pipeline.spec
+    return EngineModel(
+        name=pipeline.name,
+        weights_sha256=pipeline.weights_sha256,
+        licence=config.licence,
+        commercial_use_allowed=config.commercial_use_allowed,
+        frame_rate=spec.frame_rate,
+        frame_width_pixels=spec.frame_size_pixels,
+        frame_height_pixels=spec.frame_size_pixels,
+        sample_rate_hz=spec.output_rate_hz,
+        default_step_count=config.defaults.step_count,
+        default_guidance_scale=config.defaults.guidance_scale,
+        default_sampler=config.defaults.sampler,
+        warning=config.warning,
+    )
+
+
+def _request(job: Job) -> "FoleyRequest":
+    import torch
+
+    from diffava.spec import FoleyRequest, KeptPart
+
+    kept = None
+    if job.kept is not None:
+        waveform = torch.from_numpy(np.frombuffer(job.kept.pcm_f32le, "<f4").astype(np.float32))
+        kept = KeptPart(waveform, job.kept.regenerate_start_sample, job.kept.regenerate_stop_sample)
+    return FoleyRequest(
+        prompt=job.prompt,
+        sample_count=job.sample_count,
+        seeds=job.seeds,
+        negative_prompt=job.negative_prompt,
+        cut_samples=job.cut_samples,
+        frame_count=job.frame_count,
+        step_count=job.step_count,
+        guidance_scale=job.guidance_scale,
+        sampler=job.sampler,
+        kept=kept,
+    )
+
+
+def _tensor(block: FrameBlock, size_pixels: int) -> "Frames":
+    import torch
+
+    from diffava.spec import Frames
+
+    rgb = np.frombuffer(block.rgb24, np.uint8).reshape(block.frame_count, size_pixels, size_pixels, 3)
+    return Frames(block.first_frame, torch.from_numpy(rgb.copy()))

@@ -1,0 +1,135 @@
+"""The client's side of one `Generate` call: header, kept audio, frames, in this order and without gaps.
+
+Nothing is read before it is asked for: until a job's turn comes, HTTP/2's flow control holds its client back and the
+server's memory stays flat, however long the range. Knows no queue and no engine.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
+
+import numpy as np
+
+from diffava_proto.v1 import foley_pb2 as pb
+from diffava_server.engine.protocol import EngineModel, FrameBlock, Job
+from diffava_server.errors import InvalidRequestError, UploadTimeoutError
+
+
+class Upload:
+    """Reads one call's messages, each within `idle_s`.
+
+    Args:
+        read: The next message, or anything that is not one at the end of the client's side.
+        idle_s: How long a client may send nothing while it is read from.
+    """
+
+    def __init__(self, read: Callable[[], Awaitable[object]], idle_s: float) -> None:
+        self._read = read
+        self._idle_s = idle_s
+
+    async def header(self) -> pb.GenerateHeader:
+        """The first message.
+
+        Raises:
+            InvalidRequestError: It is not a header.
+            UploadTimeoutError: It did not come in time.
+        """
+        message = await self._next()
+        if message is None or not message.HasField("header"):
+            raise InvalidRequestError(f"The first message must be the job's header, and it was {_name(message)}.")
+        return message.header
+
+    async def with_kept_audio(self, job: Job) -> Job:
+        """The job with the audio to keep, if its header announced any.
+
+        Raises:
+            InvalidRequestError: It is not exactly one whole take, in order, of finite samples.
+            UploadTimeoutError: The client stopped sending.
+        """
+        if job.kept is None:
+            return job
+        pcm_f32le = bytearray()
+        while len(pcm_f32le) < job.sample_count * 4:
+            message = await self._next()
+            if message is None or not message.HasField("kept_audio"):
+                raise InvalidRequestError(
+                    f"The audio to keep has {len(pcm_f32le) // 4} of {job.sample_count} samples and was followed by "
+                    f"{_name(message)}; send exactly the take that is to be changed, before the frames."
+                )
+            pcm_f32le += _checked_audio(message.kept_audio, len(pcm_f32le) // 4, job.sample_count)
+        return replace(job, kept=replace(job.kept, pcm_f32le=bytes(pcm_f32le)))
+
+    async def frames(self, job: Job, model: EngineModel) -> AsyncGenerator[FrameBlock, None]:
+        """The job's pictures, one message at a time.
+
+        Raises:
+            InvalidRequestError: They are not `job.frame_count` pictures of the model's size, in order.
+            UploadTimeoutError: The client stopped sending.
+        """
+        received = 0
+        while received < job.frame_count:
+            message = await self._next()
+            if message is None or not message.HasField("frames"):
+                raise InvalidRequestError(
+                    f"{received} of {job.frame_count} frames arrived, followed by {_name(message)}; send them all."
+                )
+            _check_frames(message.frames, received, job, model)
+            received += message.frames.frame_count
+            yield FrameBlock(message.frames.first_frame, message.frames.frame_count, message.frames.rgb24)
+
+    async def _next(self) -> pb.GenerateRequest | None:
+        try:
+            message = await asyncio.wait_for(self._read(), self._idle_s)
+        except TimeoutError as error:
+            raise UploadTimeoutError(
+                f"Nothing arrived for {self._idle_s:g} s in the middle of the upload; please send the job again."
+            ) from error
+        return message if isinstance(message, pb.GenerateRequest) else None
+
+
+def _checked_audio(chunk: pb.AudioChunk, expected_sample: int, sample_count: int) -> bytes:
+    count, rest = divmod(len(chunk.pcm_f32le), 4)
+    if rest or count == 0:
+        raise InvalidRequestError(
+            f"A chunk of audio has {len(chunk.pcm_f32le)} bytes; send whole samples of 4 bytes each, at least one."
+        )
+    if chunk.take != 0 or chunk.first_sample != expected_sample:
+        raise InvalidRequestError(
+            f"The audio to keep continues at sample {expected_sample} of take 0, and the chunk says sample "
+            f"{chunk.first_sample} of take {chunk.take}; send it in order, without gaps."
+        )
+    if expected_sample + count > sample_count:
+        raise InvalidRequestError(
+            f"The audio to keep has more than the range's {sample_count} samples; send exactly the take to be changed."
+        )
+    if not np.isfinite(np.frombuffer(chunk.pcm_f32le, "<f4")).all():
+        raise InvalidRequestError(
+            f"The audio to keep has a value that is no number near sample {expected_sample}; export the take again."
+        )
+    return chunk.pcm_f32le
+
+
+def _check_frames(chunk: pb.FrameChunk, expected_frame: int, job: Job, model: EngineModel) -> None:
+    if chunk.first_frame != expected_frame:
+        raise InvalidRequestError(
+            f"The pictures continue at frame {expected_frame}, and the chunk says {chunk.first_frame}; "
+            "send them in order, without gaps."
+        )
+    if not 0 < chunk.frame_count <= job.frame_count - expected_frame:
+        raise InvalidRequestError(
+            f"A chunk has {chunk.frame_count} frames at frame {expected_frame} of {job.frame_count}; "
+            "send at least one and no more than announced."
+        )
+    if len(chunk.rgb24) != chunk.frame_count * model.frame_bytes:
+        raise InvalidRequestError(
+            f"A chunk of {chunk.frame_count} frames has {len(chunk.rgb24)} bytes; at {model.frame_width_pixels}x"
+            f"{model.frame_height_pixels} rgb24 it must have {chunk.frame_count * model.frame_bytes}."
+        )
+
+
+def _name(message: pb.GenerateRequest | None) -> str:
+    if message is None:
+        return "the end of the upload"
+    return {"header": "a header", "frames": "frames", "kept_audio": "kept audio"}.get(
+        message.WhichOneof("part") or "", "an empty message"
+    )
