@@ -2,7 +2,7 @@
 
 Knows processes, files and addresses; nothing of what the server does. Each started server has a name of its own under
 the state folder, with four files: `.json` (the server's address and process, written by the server once it answers),
-`.token` (fresh, readable by its owner alone), `.log` (what it printed) and `.sock` (the socket, where short enough).
+`.token` (fresh, made by the server, for its owner alone), `.log` (what it printed) and `.sock` (where short enough).
 """
 
 import hashlib
@@ -90,7 +90,8 @@ class LocalServers:
         for state_file in sorted(self.directory.glob("*.json")):
             client = self._answering(state_file)
             if client is None:
-                _forget(state_file)
+                if not _is_running(state_file):
+                    _forget(state_file)
             elif client.info().software_version == self.software_version and _serves(client, state_file, model):
                 return client
             else:
@@ -113,9 +114,9 @@ class LocalServers:
 
     def _start(self, model: str) -> GrpcClient:
         self.say("Starting a local server; it stays warm for ten minutes.")
+        _remove_remains(self.directory)
         state_file = self.directory / f"{_key(model)}-{secrets.token_hex(4)}.json"
         log_file = state_file.with_suffix(".log")
-        _write_token(state_file.with_suffix(".token"))
         settings = {
             "DIFFAVA_SERVER_LISTEN": _listen(state_file.with_suffix(".sock")),
             "DIFFAVA_SERVER_TOKEN_FILE": str(state_file.with_suffix(".token")),
@@ -155,8 +156,8 @@ def state_directory(environment: Mapping[str, str]) -> Path:
 
 
 def launch_detached(settings: Mapping[str, str], log_file: Path) -> Process:
-    """Start `diffava serve` so that neither Ctrl-C nor the end of this command ends it."""
-    command = [sys.executable, "-c", "from diffava.cli import main; main()", "serve"]
+    """Start a server so that neither Ctrl-C nor the end of this command ends it."""
+    command = [sys.executable, "-m", "diffava_server"]
     environment = {**os.environ, **settings}
     with log_file.open("wb") as log:
         if sys.platform == "win32":
@@ -198,12 +199,6 @@ def _listen(socket_path: Path) -> str:
     return f"unix:{socket_path}"
 
 
-def _write_token(path: Path) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32))
-
-
 def _key(model: str) -> str:
     """The part of a server's name that says which model it was started for."""
     if not model:
@@ -221,6 +216,31 @@ def _forget(state_file: Path) -> None:
     """Remove what a dead server left, but its log."""
     for suffix in (".json", ".token", ".sock"):
         state_file.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _is_running(state_file: Path) -> bool:
+    """Whether the server may still be alive, for instance too busy to answer at once."""
+    try:
+        pid = int(json.loads(state_file.read_text())["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if sys.platform == "win32":
+        return False  # there, signal 0 would end the process; a live server that is forgotten ends when idle
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return False  # the number now belongs to somebody else's process
+    return True
+
+
+def _remove_remains(directory: Path) -> None:
+    """What ended servers left; called under the lock, when no server is about to answer."""
+    for log_file in directory.glob("*.log"):
+        if not log_file.with_suffix(".json").exists():
+            _forget(log_file)
+            log_file.unlink(missing_ok=True)
 
 
 def _last_words(log_file: Path) -> str:

@@ -1,0 +1,5 @@
+"""The command `diffava`."""
+
+from diffava.cli.command import main, run
+
+__all__ = ["main", "run"]

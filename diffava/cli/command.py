@@ -1,0 +1,142 @@
+"""The command `diffava`: finds the sub-command by name, and turns whatever goes wrong into a sentence and an exit code.
+
+Sub-commands are named by text and imported when they are used, so that `diffava --help` loads neither torch nor an
+editor's library, and a command runs with only its own extras installed.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+from cyclopts import App, CycloptsError, Group
+
+from diffava.errors import ConfigError, DiffavaError, RequestError
+
+EXIT_FAILURE, EXIT_WRONG_REQUEST, EXIT_INTERRUPTED = 1, 2, 130
+TRACEBACK_VARIABLE = "DIFFAVA_TRACEBACK"
+
+_SOUND = Group.create_ordered("Make sound")
+_RESULT = Group.create_ordered("Work with a result")
+_MACHINE = Group.create_ordered("Server and models")
+
+# name -> (where it is, the line in `diffava --help`, its group)
+_COMMANDS: dict[str, tuple[str, str, Group]] = {
+    "demo": ("diffava_resolve.demo.command:demo", "Render a sample cut and put foley on it.", _SOUND),
+    "generate": ("diffava_resolve.cli.generate:generate", "Make sound for one video file.", _SOUND),
+    "foley": ("diffava_resolve.cli.foley:foley", "Make foley for a stretch of a timeline, on a new track.", _SOUND),
+    "regenerate": (
+        "diffava_resolve.cli.regenerate:regenerate",
+        "Make a generated clip anew, or only a part of it.",
+        _SOUND,
+    ),
+    "takes": ("diffava_resolve.cli.takes:takes", "List the generated takes, or choose which one is heard.", _RESULT),
+    "verify": ("diffava_resolve.cli.verify:verify", "Make every take again and say whether it is the same.", _RESULT),
+    "export": ("diffava_resolve.cli.export:export", "Write the timeline in another editor's format.", _RESULT),
+    "serve": ("diffava_server.cli:serve", "Serve foley to editors until stopped.", _MACHINE),
+    "doctor": ("diffava_installer.doctor:doctor", "Check this machine and say what to mend.", _MACHINE),
+    "models": ("diffava.cli.models:models", "List the models, their size and licence.", _MACHINE),
+}
+
+# import name -> the extra that brings it
+_EXTRAS = {
+    **dict.fromkeys(("opentimelineio", "av", "soundfile", "matplotlib", "grpc_status", "grpc_health"), "resolve"),
+    **dict.fromkeys(("torch", "diffusers", "transformers", "safetensors", "jaxtyping", "soxr"), "model"),
+    **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection"), "server"),
+}
+
+
+def main() -> NoReturn:
+    """The entry point of the installed command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code is 0, 1 for a failure, 2 for a wrong request, 130 when interrupted."""
+    try:
+        _refuse_unknown_command(arguments)
+        outcome: Any = application()(
+            list(arguments), exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except KeyboardInterrupt:
+        _complain("Interrupted; nothing was left half-written.")
+        return EXIT_INTERRUPTED
+    except CycloptsError as error:
+        _complain(f"{_sentence(str(error))} See `diffava {' '.join(_command_of(arguments))}--help`.")
+        return EXIT_WRONG_REQUEST
+    except Exception as error:  # the program's outer edge: whatever it is, the user gets a sentence, not a traceback
+        if os.environ.get(TRACEBACK_VARIABLE):
+            traceback.print_exc()
+        message, exit_code = _told(error)
+        _complain(message)
+        return exit_code
+    return outcome if isinstance(outcome, int) else 0
+
+
+def application() -> App:
+    """The command with all its sub-commands, none of them imported yet."""
+    app = App(
+        name="diffava",
+        help="Foley for a stretch of a timeline: say what should be heard, and it lands on a new track, to the sample.",
+        help_epilogue="Every command has --help and --json. Inputs are never overwritten.",
+        version=version("diffava-foley"),
+        suppress_keyboard_interrupt=False,
+    )
+    for name, (where, line, group) in _COMMANDS.items():
+        app.command(where, name=name, help=line, group=group)
+    return app
+
+
+def _refuse_unknown_command(arguments: Sequence[str]) -> None:
+    """Say it before cyclopts looks for the nearest name, for which it would import every command."""
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in _COMMANDS:
+        raise RequestError(f"There is no command {arguments[0]!r}; there are {', '.join(_COMMANDS)}.")
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """The sentence and the exit code for an error of any of the packages."""
+    # The plugin's and the server's errors carry their own code; this package, below both, knows neither by class.
+    exit_code = getattr(error, "exit_code", None)
+    if isinstance(exit_code, int):
+        return str(error), exit_code
+    if isinstance(error, DiffavaError):
+        return str(error), EXIT_WRONG_REQUEST if isinstance(error, RequestError | ConfigError) else EXIT_FAILURE
+    missing = _missing_module(error)
+    if missing is not None:
+        extra = _EXTRAS.get(missing, "dev")
+        return (
+            f"This command needs {missing}, which is not installed; install it with "
+            f"`pip install 'diffava-foley[{extra}]'` or run `python installer/bootstrap.py`.",
+            EXIT_FAILURE,
+        )
+    return (
+        f"Something went wrong inside diffava ({type(error).__name__}: {error}); please report it with what "
+        f"{TRACEBACK_VARIABLE}=1 adds.",
+        EXIT_FAILURE,
+    )
+
+
+def _missing_module(error: BaseException) -> str | None:
+    """The top-level module whose absence is behind this error, if that is what it is."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            return error.name.partition(".")[0]
+        error = error.__cause__  # type: ignore[assignment]
+    return None
+
+
+def _command_of(arguments: Sequence[str]) -> list[str]:
+    """The words that name the sub-command, each with a space to come."""
+    return [f"{arguments[0]} "] if arguments and arguments[0] in _COMMANDS else []
+
+
+def _sentence(text: str) -> str:
+    """Cyclopts' message on one line, with a full stop."""
+    line = " ".join(text.split())
+    return line if line.endswith((".", "?", "!")) else f"{line}."
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"{message}\n")

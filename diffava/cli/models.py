@@ -1,0 +1,46 @@
+"""`diffava models`: which models there are, how large, and what may be done with them."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from diffava.config import load_config, preset_names
+
+models = App(name="models", help="List the models, their size and licence.")
+
+
+@models.command(name="list")
+def list_models(
+    *, as_json: Annotated[bool, Parameter(name="--json", negative=(), help="Print one JSON object.")] = False
+) -> None:
+    """List the models that can be built: parameters, licence, and what to know before using one."""
+    found = [_description(name) for name in preset_names()]
+    if as_json:
+        sys.stdout.write(json.dumps({"models": found}) + "\n")
+        return
+    for model in found:
+        use = "commercial use allowed" if model["commercial_use_allowed"] else "no commercial use"
+        sys.stdout.write(f"{model['name']}  {model['parameter_count'] / 1e6:,.1f} million parameters, {use}\n")
+        sys.stdout.write(f"  {model['licence']}\n")
+        if model["warning"]:
+            sys.stdout.write(f"  {model['warning']}\n")
+
+
+def _description(name: str) -> dict[str, Any]:
+    """One preset in plain values; its size is counted on weights that take no memory."""
+    from accelerate import init_empty_weights
+
+    from diffava.builders import make_parts
+
+    config = load_config(name)
+    with init_empty_weights():
+        parts = make_parts(config)
+    return {
+        "name": config.name,
+        "parameter_count": sum(weight.numel() for part in parts.values() for weight in part.parameters()),
+        "licence": config.licence,
+        "commercial_use_allowed": config.commercial_use_allowed,
+        "warning": config.warning,
+    }

@@ -1,0 +1,97 @@
+"""`diffava foley`: foley for a range, a clip or every marker of a timeline."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from diffava_resolve.cli.clips import clip_json, region_in_words, take_in_words
+from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
+from diffava_resolve.cli.output import AsJson, Output
+from diffava_resolve.errors import RequestError
+from diffava_resolve.session import FoleySettings, Wanted, generate_foley
+from diffava_resolve.timeline.files import refuse_overwriting
+from diffava_resolve.timeline.read import read_timeline
+from diffava_resolve.timeline.regions import region_of_clip, region_of_range, region_of_timeline, regions_of_markers
+
+
+def foley(
+    timeline: Annotated[Path, Parameter(help="The cut: .otio, .otioz, .xml, .fcpxml, .aaf or .edl.")],
+    /,
+    *,
+    out: Out,
+    prompt: Annotated[
+        str | None, Parameter(help="What should be heard. With --markers: for markers without a note.")
+    ] = None,
+    range_: Range = None,
+    clip: Annotated[str | None, Parameter(help="Only under this clip, by name or number in order of viewing.")] = None,
+    markers: Annotated[
+        bool, Parameter(negative=(), help="Under every marker that spans a range; its note is the prompt.")
+    ] = False,
+    takes: Annotated[int, Parameter(help="How many takes to make.")] = 1,
+    track: Annotated[str, Parameter(help="Audio track to put the sound on.")] = "Foley",
+    sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
+    server: ServerOptions = ServerOptions(),  # noqa: B008  frozen
+    json: AsJson = False,
+) -> None:
+    """Generate foley for a stretch of a timeline, or for all of it, onto a new track of a new timeline."""
+    output = Output(json)
+    cut = read_timeline(timeline)
+    wanted = _wanted(cut, prompt, range_, clip, markers, _settings(takes, sound, server))
+    refuse_overwriting(timeline, checked_output(out))
+    with server.connect(output) as client:
+        model = client.info().model(server.model_name)
+        with output.progress() as bar:
+            placed = generate_foley(cut, timeline, wanted, client, out, track_name=track, on_event=bar.show)
+    for placed_clip in placed:
+        output.line(f"{placed_clip.clip_id}  {region_in_words(placed_clip.region)}")
+        for take in placed_clip.takes:
+            output.line(f"  {take_in_words(take.path, take)}")
+    output.line(f"Wrote {out}.")
+    if model.warning:
+        output.warn(model.warning)
+    output.result(
+        {"timeline": str(out), "model": model.name, "clips": [clip_json(placed_clip) for placed_clip in placed]}
+    )
+
+
+def _settings(takes: int, sound: SoundOptions, server: ServerOptions) -> FoleySettings:
+    """The settings but for the prompt, which stands in for itself here."""
+    return FoleySettings(
+        prompt="?",
+        negative_prompt=sound.negative,
+        model=server.model_name,
+        take_count=takes,
+        seed=sound.seed,
+        step_count=sound.steps,
+        guidance_scale=sound.guidance,
+        sampler=sound.sampler,
+    )
+
+
+def _wanted(
+    cut: Any,
+    prompt: str | None,
+    range_: tuple[str, str] | None,
+    clip: str | None,
+    markers: bool,
+    settings: FoleySettings,
+) -> tuple[Wanted, ...]:
+    """The regions asked for, each with its prompt."""
+    if sum((range_ is not None, clip is not None, markers)) > 1:
+        raise RequestError("--range, --clip and --markers exclude each other; give one of them.")
+    if markers:
+        found = regions_of_markers(cut)
+        if not found:
+            raise RequestError("The timeline has no marker that spans a range; give --range IN OUT instead.")
+        return tuple(Wanted(one.region, replace(settings, prompt=one.prompt or prompt or "")) for one in found)
+    if prompt is None:
+        raise RequestError('There is no prompt; say with --prompt "..." what should be heard.')
+    if range_ is not None:
+        region = region_of_range(cut, *range_)
+    elif clip is not None:
+        region = region_of_clip(cut, clip)
+    else:
+        region = region_of_timeline(cut)
+    return (Wanted(region, replace(settings, prompt=prompt)),)

@@ -1,0 +1,111 @@
+"""Options that several commands share, and the client that they name."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from diffava_resolve.cli.output import Output
+from diffava_resolve.client.grpc_client import GrpcClient
+from diffava_resolve.client.local_server import LocalServers, launch_detached, state_directory
+from diffava_resolve.errors import RequestError
+
+TOKEN_VARIABLE = "DIFFAVA_TOKEN"
+OTIO_SUFFIX = ".otio"
+
+Out = Annotated[Path, Parameter(name=["--out", "-o"], help="The new timeline (.otio); its takes go beside it.")]
+Range = Annotated[
+    tuple[str, str] | None,
+    Parameter(
+        name="--range",
+        negative=(),
+        help="IN and OUT (exclusive): timecode 01:00:05:00 (; for drop frame), frame f123 or seconds 5.2s.",
+    ),
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ServerOptions:
+    """Which server makes the sound."""
+
+    server: Annotated[
+        str, Parameter(help="Address of a running server, HOST:PORT or unix:PATH; without it a local one is started.")
+    ] = ""
+    token_file: Annotated[
+        Path | None, Parameter(help=f"File with that server's token; without it {TOKEN_VARIABLE} is read.")
+    ] = None
+    model: Annotated[
+        str, Parameter(help="Model to use (see `diffava models list`); by default the server's first.")
+    ] = ""
+
+    def connect(self, output: Output, fallback_model: str = "") -> GrpcClient:
+        """A client of the server named, or of a local one that has the model.
+
+        Raises:
+            FoleyError: No server answers, or there is no token for it.
+        """
+        if self.server:
+            return GrpcClient(self.server, self._token())
+        servers = LocalServers(state_directory(os.environ), launch_detached, output.note)
+        model = self.model or fallback_model
+        return servers.connect(str(Path(model).absolute()) if _is_folder(model) else model)
+
+    @property
+    def model_name(self) -> str:
+        """The model by its name; a local server started for a model's folder has only that one."""
+        return "" if _is_folder(self.model) else self.model
+
+    def _token(self) -> str:
+        if self.token_file is not None:
+            try:
+                token = self.token_file.read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise RequestError(
+                    f"The token file {self.token_file} cannot be read ({error}); check --token-file."
+                ) from error
+        else:
+            token = os.environ.get(TOKEN_VARIABLE, "").strip()
+        if not token or not token.isascii() or not token.isprintable():
+            raise RequestError(
+                f"There is no usable token for the server at {self.server}; set {TOKEN_VARIABLE} or give --token-file "
+                "with the one it was started with."
+            )
+        return token
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SoundOptions:
+    """How the model is asked; what is not given is the model's own choice."""
+
+    negative: Annotated[str, Parameter(help="What should not be heard.")] = ""
+    seed: Annotated[
+        int | None, Parameter(help="The first take's seed, the next takes count on; by default random.")
+    ] = None
+    steps: Annotated[int, Parameter(help="Denoising steps; 0 is the model's default.")] = 0
+    guidance: Annotated[
+        float, Parameter(help="How closely to follow the prompt, from 1; 0 is the model's default.")
+    ] = 0.0
+    sampler: Annotated[str, Parameter(help="dpmpp_2m or ddim; by default the model's.")] = ""
+
+
+def checked_output(out: Path) -> Path:
+    """The name of a new timeline.
+
+    Raises:
+        RequestError: It is not an .otio file, or its folder does not exist.
+    """
+    if out.suffix.lower() != OTIO_SUFFIX:
+        raise RequestError(
+            f"The output {out.name} does not end in {OTIO_SUFFIX}; `diffava export` makes other formats of it."
+        )
+    if not out.parent.is_dir():
+        raise RequestError(f"There is no folder {out.parent} for the output; make it, or choose another.")
+    return out
+
+
+def _is_folder(model: str) -> bool:
+    return os.sep in model and Path(model).is_dir()

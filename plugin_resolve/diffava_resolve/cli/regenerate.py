@@ -1,0 +1,54 @@
+"""`diffava regenerate`: a generated clip again, whole or in part, beside the takes it has."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from diffava_resolve.cli.clips import clip_json, region_in_words, take_in_words
+from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
+from diffava_resolve.cli.output import AsJson, Output
+from diffava_resolve.session import FoleySettings
+from diffava_resolve.session import regenerate as regenerate_clip
+from diffava_resolve.timeline.files import refuse_overwriting
+from diffava_resolve.timeline.place import find_clip
+from diffava_resolve.timeline.read import read_timeline
+from diffava_resolve.timeline.regions import region_of_range
+
+
+def regenerate(
+    timeline: Annotated[Path, Parameter(help="A timeline with generated clips.")],
+    /,
+    *,
+    clip: Annotated[str, Parameter(help="The clip's id, as `diffava takes` lists it.")],
+    out: Out,
+    range_: Range = None,
+    prompt: Annotated[str | None, Parameter(help="What should be heard; by default what it was made with.")] = None,
+    takes: Annotated[int, Parameter(help="How many takes to make.")] = 1,
+    sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
+    server: ServerOptions = ServerOptions(),  # noqa: B008  frozen
+    json: AsJson = False,
+) -> None:
+    """Make a clip anew, or only a part of it; every sample outside the part stays as it is."""
+    output = Output(json)
+    cut = read_timeline(timeline)
+    old = find_clip(cut, clip).chosen.receipt.job
+    part = None if range_ is None else region_of_range(cut, *range_)
+    settings = FoleySettings(
+        prompt=old.prompt if prompt is None else prompt,
+        negative_prompt=sound.negative or old.negative_prompt,
+        model=server.model_name if server.model else old.model,
+        take_count=takes,
+        seed=sound.seed,
+        step_count=sound.steps or old.step_count,
+        guidance_scale=sound.guidance or old.guidance_scale,
+        sampler=sound.sampler or old.sampler,
+    )
+    refuse_overwriting(timeline, checked_output(out))
+    with server.connect(output, old.model) as client, output.progress() as bar:
+        placed = regenerate_clip(cut, timeline, clip, settings, client, out, part=part, on_event=bar.show)
+    output.line(f"{placed.clip_id}  made anew {region_in_words(placed.region)}")
+    for take in placed.takes:
+        output.line(f"  {take_in_words(take.path, take)}")
+    output.line(f"Wrote {out}.")
+    output.result({"timeline": str(out), "clips": [clip_json(placed)]})

@@ -1,0 +1,18 @@
+"""What a person can have done, each a plain function of timeline, wishes and client; a file each."""
+
+from diffava_resolve.session.clip import generate_clip
+from diffava_resolve.session.generate import PlacedClip, Wanted, generate_foley
+from diffava_resolve.session.regenerate import regenerate
+from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.session.verify import Verdict, verify
+
+__all__ = [
+    "FoleySettings",
+    "PlacedClip",
+    "Verdict",
+    "Wanted",
+    "generate_clip",
+    "generate_foley",
+    "regenerate",
+    "verify",
+]

@@ -1,0 +1,73 @@
+"""One video file and a prompt to one WAV, without any timeline."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from diffava_resolve.client.protocol import Event, FoleyClient
+from diffava_resolve.errors import MediaError, RequestError
+from diffava_resolve.frames.reader import frames_of
+from diffava_resolve.frames.source import SourceFile, open_video
+from diffava_resolve.session.generate import write_plain
+from diffava_resolve.session.measure import measured
+from diffava_resolve.session.running import CountedFrames, running
+from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.spec import Layer, MovieFile, Picture, Region, Segment
+from diffava_resolve.timeline.audio_file import TakeWriter
+from diffava_resolve.timeline.files import refuse_overwriting
+from diffava_resolve.timeline.place import PlacedTake
+from diffava_resolve.timeline.receipts import Receipt
+
+
+def generate_clip(
+    video: Path,
+    settings: FoleySettings,
+    client: FoleyClient,
+    output: Path,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> PlacedTake:
+    """Generate one take as long as the video, and write it to `output` (.wav).
+
+    Raises:
+        FoleyError: Nothing was written.
+    """
+    if output.suffix.lower() != ".wav":
+        raise RequestError(f"The output {output.name} is not a .wav file; give it a name that ends in .wav.")
+    refuse_overwriting(video, output)
+    picture = picture_of_movie(video)
+    region = picture.region
+    job = settings.job(client.info(), region.sample_count)
+    frame_format = client.info().model(job.model).frames
+    with TakeWriter(output, sample_count=region.sample_count) as writer:
+        frames = CountedFrames(frames_of(picture, frame_format), frame_format)
+        with running(client, job, frames, None, on_event) as run:
+            for _, blocks in run.takes():
+                write_plain(writer, blocks)
+            result = run.result
+        file = writer.finish()
+    receipt = Receipt.of_result(
+        region, job, result, 0, wav_sha256=file.sha256, picture=frames.source, **measured(file.path, picture)
+    )
+    return PlacedTake(file.path, receipt)
+
+
+def picture_of_movie(path: Path) -> Picture:
+    """A whole video file as the picture of a timeline of its own rate; its cuts are not known.
+
+    Raises:
+        MediaError: It is missing, no movie, has no picture or says no duration.
+    """
+    container, stream = open_video(SourceFile.of(path))
+    with container:
+        rate = Fraction(stream.average_rate or stream.guessed_rate or 0)
+        duration_s = Fraction(0)
+        if stream.duration and stream.time_base:
+            duration_s = stream.duration * Fraction(stream.time_base)
+        elif container.duration:
+            duration_s = Fraction(container.duration, 1_000_000)  # libav counts a container's length in microseconds
+    frame_count = round(duration_s * rate)
+    if frame_count < 1:
+        raise MediaError(f"{path} does not say how long it is; convert it to .mp4 or .mov first.")
+    layer = Layer(MovieFile(path), Fraction(0), Fraction(0), Fraction(1))
+    return Picture(Region(rate, 0, 0, frame_count), (Segment(0, frame_count, (layer,)),), ())

@@ -1,0 +1,151 @@
+"""From a timeline to foley on a track: the main job, for one region or many. All of it is written, or nothing.
+
+    picture_of -> frames_of -> server -> a WAV per take -> measured -> receipts -> placed -> the new timeline
+
+Holds one block of pictures and of audio at a time, whatever the length.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffava_resolve.client.protocol import Event, FoleyClient, Samples
+from diffava_resolve.errors import RequestError
+from diffava_resolve.frames.reader import frames_of
+from diffava_resolve.session.measure import measured
+from diffava_resolve.session.media_folder import MediaFolder
+from diffava_resolve.session.running import CountedFrames, running
+from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.spec import FoleyJob, Picture, Region
+from diffava_resolve.timeline.audio_file import TakeFile, TakeWriter
+from diffava_resolve.timeline.export import write_otio
+from diffava_resolve.timeline.files import refuse_overwriting
+from diffava_resolve.timeline.place import PlacedTake, media_folder, new_clip_id, place_takes
+from diffava_resolve.timeline.receipts import PictureSource, Receipt, RegeneratedPart
+from diffava_resolve.timeline.viewer import picture_of
+
+Write = Callable[[TakeWriter, Iterator[Samples]], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One region and what is to be heard in it."""
+
+    region: Region
+    settings: FoleySettings
+
+
+@dataclass(frozen=True)
+class PlacedClip:
+    """A clip on the new timeline."""
+
+    clip_id: str
+    region: Region
+    takes: tuple[PlacedTake, ...]
+
+
+def generate_foley(
+    timeline: Any,
+    source: Path,
+    wanted: Sequence[Wanted],
+    client: FoleyClient,
+    output: Path,
+    *,
+    track_name: str = "Foley",
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> tuple[PlacedClip, ...]:
+    """Generate foley for each wanted region and write the timeline with it to `output` (.otio).
+
+    Args:
+        timeline: What `read_timeline(source)` gave; it stays as it was.
+        source: The timeline's file; its media are relative to its folder.
+        wanted: At least one region.
+        client: The server.
+        output: The new timeline; its takes go into `media_folder(output)`.
+        track_name: The audio track for the clips.
+        on_event: Told of each job's progress.
+
+    Raises:
+        FoleyError: Nothing was written.
+    """
+    refuse_overwriting(source, output)
+    if not wanted:
+        raise RequestError(
+            "The timeline has no region to make sound for; give a range, a clip or markers that span one."
+        )
+    jobs = [plan(timeline, source.parent, want, client) for want in wanted]
+    placed: list[PlacedClip] = []
+    with MediaFolder(media_folder(output)) as folder:
+        for want, (picture, job) in zip(wanted, jobs, strict=True):
+            clip_id = new_clip_id(timeline)
+            takes = render(client, picture, job, folder, clip_id, want.region, on_event=on_event)
+            timeline = place_takes(timeline, want.region, takes, source.parent, track_name=track_name, clip_id=clip_id)
+            placed.append(PlacedClip(clip_id, want.region, takes))
+        write_otio(timeline, source.parent, output)
+    return tuple(placed)
+
+
+def plan(timeline: Any, base_directory: Path, want: Wanted, client: FoleyClient) -> tuple[Picture, FoleyJob]:
+    """What the viewer sees in the region, and the job that asks for its sound.
+
+    Raises:
+        FoleyError: The timeline, its media or the settings do not allow it.
+    """
+    picture = picture_of(timeline, want.region, base_directory)
+    return picture, want.settings.job(client.info(), want.region.sample_count, picture.cut_samples)
+
+
+def write_plain(writer: TakeWriter, blocks: Iterator[Samples]) -> None:
+    """Write a take as the server gives it."""
+    for block in blocks:
+        writer.write(block)
+
+
+def render(
+    client: FoleyClient,
+    picture: Picture,
+    job: FoleyJob,
+    folder: MediaFolder,
+    stem: str,
+    region: Region,
+    *,
+    write: Write = write_plain,
+    kept_audio: Iterator[Samples] | None = None,
+    part: RegeneratedPart | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> tuple[PlacedTake, ...]:
+    """Run one job and leave its takes, measured and with receipts, in `folder`.
+
+    Args of note: `write` puts a take's blocks into its file, spliced where only a `part` is made anew; the file has
+    `region.sample_count` samples in any case.
+    """
+    frame_format = client.info().model(job.model).frames
+    frames = CountedFrames(frames_of(picture, frame_format), frame_format)
+    files: list[TakeFile] = []
+    with running(client, job, frames, kept_audio, on_event) as run:
+        for _, blocks in run.takes():
+            with folder.writer(stem, region.sample_count) as writer:
+                write(writer, blocks)
+                files.append(folder.finish(writer))
+        result = run.result
+    return tuple(
+        PlacedTake(
+            file.path,
+            Receipt.of_result(
+                region,
+                job,
+                result,
+                number,
+                wav_sha256=file.sha256,
+                picture=_seen(frames),
+                part=part,
+                **measured(file.path, picture),
+            ),
+        )
+        for number, file in enumerate(files)
+    )
+
+
+def _seen(frames: CountedFrames) -> PictureSource:
+    return frames.source

@@ -1,0 +1,42 @@
+"""The folder beside a result that holds its takes: what a failed job put there is taken away again."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from diffava_resolve.timeline.audio_file import TakeFile, TakeWriter
+from diffava_resolve.timeline.files import make_folder
+
+
+class MediaFolder:
+    """The folder of an output's takes during one command; leaving it by an exception (Ctrl-C too) undoes it all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._is_new = False
+        self._new_files: list[Path] = []
+
+    def __enter__(self) -> Self:
+        self._is_new = make_folder(self.path)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        for path in self._new_files:
+            path.unlink(missing_ok=True)
+        if self._is_new and not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def writer(self, stem: str, sample_count: int) -> TakeWriter:
+        """A writer for a take of exactly `sample_count` samples, named `stem` and its content's hash."""
+        return TakeWriter(self.path / f"{stem}.wav", named_by_content=True, sample_count=sample_count)
+
+    def finish(self, writer: TakeWriter) -> TakeFile:
+        """Give the take its name; remembered, in case the command fails later."""
+        take_file = writer.finish()
+        if take_file.is_new:
+            self._new_files.append(take_file.path)
+        return take_file

@@ -1,0 +1,159 @@
+"""Making a clip anew, whole or in part. The new takes stand beside the old ones and the first of them is heard.
+
+A part is asked for with some of the clip around it, so that it fits what it joins, and then cut into the old take:
+outside the part every sample stays, bit for bit, and a long clip costs no more than its part.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from diffava_resolve.client.protocol import Event, FoleyClient, Samples
+from diffava_resolve.session.generate import PlacedClip, render
+from diffava_resolve.session.media_folder import MediaFolder
+from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.spec import Region
+from diffava_resolve.timeline.audio_file import TakeWriter, read_blocks
+from diffava_resolve.timeline.export import write_otio
+from diffava_resolve.timeline.files import refuse_overwriting
+from diffava_resolve.timeline.place import PlacedTake, find_clip, media_folder, replace_takes
+from diffava_resolve.timeline.receipts import RegeneratedPart
+from diffava_resolve.timeline.splice import Part, splice
+from diffava_resolve.timeline.takes import FoleyClip
+from diffava_resolve.timeline.viewer import picture_of
+
+CONTEXT_S = 11
+"""How much of the clip on each side goes along with a part: the widest window of the models known spans 10.24 s."""
+
+
+def regenerate(
+    timeline: Any,
+    source: Path,
+    clip_id: str,
+    settings: FoleySettings,
+    client: FoleyClient,
+    output: Path,
+    *,
+    part: Region | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> PlacedClip:
+    """Make new takes of a clip, or of `part` of the take that is heard, and write the timeline to `output`.
+
+    Raises:
+        FoleyError: Nothing was written.
+    """
+    refuse_overwriting(source, output)
+    clip = find_clip(timeline, clip_id)
+    with MediaFolder(media_folder(output)) as folder:
+        if part is None:
+            takes = _render_whole(timeline, source, clip, settings, client, folder, on_event)
+        else:
+            takes = _render_part(timeline, source, clip, part, settings, client, folder, on_event)
+        changed = replace_takes(timeline, clip_id, takes, source.parent)
+        write_otio(changed, source.parent, output)
+    return PlacedClip(clip_id, part or clip.region, takes)
+
+
+@dataclass(frozen=True)
+class PartialJob:
+    """Part of a take made anew: which of the take's samples the job covers, and which the new ones replace."""
+
+    old_take: Path
+    start_sample: int
+    stop_sample: int
+    part: Part
+
+    @property
+    def regenerate_samples(self) -> tuple[int, int]:
+        """The part in the job's own samples."""
+        return self.part.start_sample - self.start_sample, self.part.stop_sample - self.start_sample
+
+    def kept_audio(self) -> Iterator[Samples]:
+        """What the old take has where the job is."""
+        return read_blocks(self.old_take, self.start_sample, self.stop_sample)
+
+    def write(self, writer: TakeWriter, blocks: Iterator[Samples]) -> None:
+        """Write the old take with the part of the job's audio cut in."""
+        splice(writer, self.old_take, self.part, _within(blocks, *self.regenerate_samples))
+
+
+def context_of(clip: FoleyClip, part: Region) -> Region:
+    """The part with `CONTEXT_S` around it, as far as the clip is heard."""
+    margin_frames = round(CONTEXT_S * part.rate)
+    return replace(
+        part,
+        start_frame=max(part.start_frame - margin_frames, clip.region.start_frame),
+        stop_frame=min(part.stop_frame + margin_frames, clip.region.stop_frame),
+    )
+
+
+def _render_whole(
+    timeline: Any,
+    source: Path,
+    clip: FoleyClip,
+    settings: FoleySettings,
+    client: FoleyClient,
+    folder: MediaFolder,
+    on_event: Callable[[Event], None],
+) -> tuple[PlacedTake, ...]:
+    """New takes of exactly the old one's length, to what the viewer sees where the clip lies now."""
+    birthplace = clip.chosen.receipt.region
+    picture = picture_of(timeline, clip.take_region, source.parent)
+    job = settings.job(client.info(), birthplace.sample_count, picture.cut_samples)
+    return render(client, picture, job, folder, clip.clip_id, birthplace, on_event=on_event)
+
+
+def _render_part(
+    timeline: Any,
+    source: Path,
+    clip: FoleyClip,
+    part: Region,
+    settings: FoleySettings,
+    client: FoleyClient,
+    folder: MediaFolder,
+    on_event: Callable[[Event], None],
+) -> tuple[PlacedTake, ...]:
+    """New takes that differ from the old one in the part alone; a job each, since the server does one part a job."""
+    old = clip.chosen.receipt
+    part_start, part_stop = clip.samples_of(part)
+    context = context_of(clip, part)
+    context_start, context_stop = clip.samples_of(context)
+    picture = picture_of(timeline, context, source.parent)
+    partial = PartialJob(
+        old_take=clip.take_path(clip.chosen, source.parent),
+        start_sample=context_start,
+        stop_sample=context_stop,
+        part=Part.of_take(
+            part_start,
+            part_stop,
+            old.region.sample_count,
+            cut_samples=tuple(context_start + cut for cut in picture.cut_samples),
+        ),
+    )
+    wanted = settings.job(client.info(), context_stop - context_start, picture.cut_samples, partial.regenerate_samples)
+    takes: list[PlacedTake] = []
+    for seed in wanted.seeds:
+        takes += render(
+            client,
+            picture,
+            replace(wanted, seeds=(seed,)),
+            folder,
+            clip.clip_id,
+            old.region,
+            write=partial.write,
+            kept_audio=partial.kept_audio(),
+            part=RegeneratedPart(**vars(partial.part), parent_sha256=old.wav_sha256),
+            on_event=on_event,
+        )
+    return tuple(takes)
+
+
+def _within(blocks: Iterator[Samples], start_sample: int, stop_sample: int) -> Iterator[Samples]:
+    """The samples `[start, stop)` of a stream, which is read to its end all the same: the job ends there."""
+    first = 0
+    for block in blocks:
+        inside = block[max(start_sample - first, 0) : max(stop_sample - first, 0)]
+        first += len(block)
+        if len(inside):
+            yield inside
