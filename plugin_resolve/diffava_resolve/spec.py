@@ -108,12 +108,14 @@ class Segment:
 class Picture:
     """What the viewer sees in a region: segments that cover it without gaps, and the frames at which new shots begin.
 
-    A dissolve counts as one cut, at its middle. `cut_frames` are timeline frames strictly inside the region.
+    A dissolve counts as one cut, at its middle. `cut_frames` are timeline frames strictly inside the region. `notes`:
+    a sentence for each thing that is shown otherwise than the editor would.
     """
 
     region: Region
     segments: tuple[Segment, ...]
     cut_frames: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def cut_samples(self) -> tuple[int, ...]:

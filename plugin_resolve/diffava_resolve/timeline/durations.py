@@ -26,8 +26,19 @@ def duration_s(item: otio.core.Item) -> Fraction:
 
 
 def source_start_s(item: otio.core.Item) -> Fraction:
-    """The second of the item's own time at which it starts to show: of the media's time for a clip."""
-    return seconds_of(item.source_range.start_time) if item.source_range is not None else available_s(item)[0]
+    """The second of the item's own time at which it starts to show: of the media's time for a clip.
+
+    A composition whose source range lies wholly outside what it holds starts at 0: some EDLs read so, and no editor
+    would show nothing there.
+    """
+    if item.source_range is None:
+        return available_s(item)[0]
+    start_s = seconds_of(item.source_range.start_time)
+    if isinstance(item, otio.core.Composition):
+        held_s = available_s(item)[1]
+        if start_s >= held_s or start_s + duration_s(item) <= 0:
+            return Fraction(0)
+    return start_s
 
 
 def available_s(item: otio.core.Item) -> tuple[Fraction, Fraction]:

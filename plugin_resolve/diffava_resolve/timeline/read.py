@@ -34,9 +34,9 @@ _EDL_RATES = (24.0, 25.0, 30.0, 50.0, 60.0)  # in this order: the lowest whose f
 def read_timeline(path: Path) -> otio.schema.Timeline:
     """Read a timeline: OTIO (.otio, .json, .otioz, .otiod), FCP7 .xml, .fcpxml, .aaf or .edl, by suffix.
 
-    A bundle (.otioz) is unpacked once into `NAME.otioz.media.otiod` beside it, since a result that points into it must still
-    play tomorrow. An EDL does not say its rate: the lowest of 24, 25, 30, 50 and 60 that all its frame numbers fit is
-    taken. A newer OTIO file is read as far as this version knows its schemas.
+    A bundle (.otioz) is unpacked once into `NAME.otioz.media.otiod` beside it, since a result that points into it must
+    still play tomorrow. An EDL does not say its rate: the lowest of 24, 25, 30, 50 and 60 that all its frame numbers
+    fit is taken. A newer OTIO file is read as far as this version knows its schemas.
     A file that holds a collection with exactly one timeline counts as that timeline.
 
     Raises:
@@ -109,7 +109,7 @@ def _with_known_versions(node: Any) -> Any:
     """Label schemas of a newer OpenTimelineIO (Marker.3) as the newest version known here.
 
     OpenTimelineIO refuses the whole file otherwise. What this package reads of its schemas has stayed the same so far;
-    a marker's colour, which became an object, is left out.
+    a marker's colour became an object and is written back as its name.
     """
     if isinstance(node, list):
         return [_with_known_versions(child) for child in node]
@@ -120,7 +120,8 @@ def _with_known_versions(node: Any) -> Any:
     newest = otio.core.type_version_map().get(schema)
     if newest is not None and version.isdigit() and int(version) > newest:
         known["OTIO_SCHEMA"] = f"{schema}.{newest}"
-        known.pop("color", None)
+        if schema == "Marker" and isinstance(known.get("color"), dict):
+            known["color"] = known["color"].get("name", "RED")
     return known
 
 

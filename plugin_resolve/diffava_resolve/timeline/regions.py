@@ -116,8 +116,8 @@ def clips_of(timeline: otio.schema.Timeline) -> tuple[TimelineClip, ...]:
 def regions_of_markers(timeline: otio.schema.Timeline) -> tuple[MarkerRegion, ...]:
     """Every marker that spans more than one frame, in the order of viewing; the prompt is its note, or else its name.
 
-    Markers of the timeline and of tracks count from the timeline's first frame, or in the timeline's own timecode where
-    only that falls inside. Markers of clips count in the clip's media, as OTIO has it. A marker of one frame is a point,
+    Markers of the timeline and of tracks count from the timeline's first frame, or in its own timecode where
+    only that falls inside. Markers of clips count in the clip's media, as OTIO has it. A one-frame marker is a point,
     not a region. What reaches past the timeline is cut off.
     """
     whole = region_of_timeline(timeline)
