@@ -1,7 +1,7 @@
 """Integrated loudness of a take by EBU R 128, measured by FFmpeg's `ebur128` filter. Knows no timeline.
 
-The filter reads block by block and keeps a histogram, so memory does not grow with the file; pyloudnorm, which needs the
-whole array at once, agrees with it within 0.1 LU on noise (a test holds that).
+The filter reads block by block and keeps a histogram, so memory does not grow with the file; pyloudnorm, which needs
+the whole array at once, agrees with it within 0.1 LU on noise (a test holds that).
 """
 
 from collections.abc import Iterable
