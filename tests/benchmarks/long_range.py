@@ -79,7 +79,7 @@ def write_timeline(path: Path, clip: Path, seconds: int) -> None:
     for number in range(-(-seconds * RATE.numerator // (RATE.denominator * CLIP_FRAMES)) + 1):
         media = otio.schema.ExternalReference(target_url=str(clip), available_range=whole)
         track.append(otio.schema.Clip(f"clip {number}", media, whole))
-    timeline = otio.schema.Timeline("long", otio.opentime.RationalTime(0, float(RATE)))
+    timeline = otio.schema.Timeline("long", global_start_time=otio.opentime.RationalTime(0, float(RATE)))
     timeline.tracks.append(track)
     otio.adapters.write_to_file(timeline, str(path))
 

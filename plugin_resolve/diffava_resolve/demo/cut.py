@@ -62,7 +62,8 @@ def _render(target: Path, shot: Shot, frame_count: int) -> None:
 def _timeline(shots: tuple[Shot, ...], media_frames: int) -> otio.schema.Timeline:
     rate = float(RATE)
     start = otio.opentime.RationalTime(MEDIA_LABEL_FRAME, rate)
-    timeline = otio.schema.Timeline("DiffAVA demo", otio.opentime.RationalTime(TIMELINE_LABEL_FRAME, rate))
+    label = otio.opentime.RationalTime(TIMELINE_LABEL_FRAME, rate)
+    timeline = otio.schema.Timeline("DiffAVA demo", global_start_time=label)
     track = otio.schema.Track("Video 1", kind=otio.schema.TrackKind.Video)
     for shot in shots:
         media = otio.schema.ExternalReference(

@@ -35,8 +35,8 @@ def frames_of(
     """What the viewer sees, at the encoder's rate and size.
 
     Encoder frame k shows the region's second (k + 1/2) / rate: the timeline frame that is on screen at that moment,
-    at the latest the region's last. Each layer is asked for the media's second at the middle of that timeline frame,
-    so that rounded container times cannot pick the neighbour.
+    at the latest the region's last. That timeline frame shows what its layers have at its start, as editors do: at 200 %
+    every second media frame, beginning with the first; played backwards, every frame from the last one on.
 
     Args:
         picture: The region and what is seen in it.
@@ -109,13 +109,13 @@ class _Viewer:
         return segment
 
     def _compose(self, segment: Segment, frame: int) -> np.ndarray:
-        middle_s = (frame + Fraction(1, 2)) / self._picture.region.rate
-        done = (middle_s * self._picture.region.rate - segment.start_frame) / (segment.stop_frame - segment.start_frame)
+        rate = self._picture.region.rate
+        done = (frame + Fraction(1, 2) - segment.start_frame) / (segment.stop_frame - segment.start_frame)
         layers = []
         for layer in segment.layers:
             share = layer.opacity_start + (layer.opacity_stop - layer.opacity_start) * done
             if share > 0:
-                layers.append((self._opened(layer).look(middle_s), share))
+                layers.append((self._opened(layer).look(frame / rate, (frame + 1) / rate), share))
         if not layers:
             return compose.plain((0, 0, 0), self._format.width_pixels, self._format.height_pixels)
         return compose.mix(layers)
@@ -152,12 +152,17 @@ class _OpenLayer:
         rgb = layer.media.rgb if isinstance(layer.media, Colour) else (0, 0, 0)
         self._fitted = compose.plain(rgb, *self._size)
 
-    def look(self, timeline_s: Fraction) -> np.ndarray:
-        """What the layer shows at the second `timeline_s` of the timeline."""
+    def look(self, start_s: Fraction, stop_s: Fraction) -> np.ndarray:
+        """What the layer shows during the timeline frame from `start_s` to `stop_s`.
+
+        Of the media that pass in that time it is the earliest picture: played backwards, a frame begins where a media
+        frame ends, and asking at its start would give the one after it.
+        """
         if self._pictures is None:
             return self._fitted
         layer = self._layer
-        shown = self._pictures.picture_at(layer.media_start_s + layer.speed * (timeline_s - layer.timeline_start_s))
+        second = start_s if layer.speed >= 0 else stop_s
+        shown = self._pictures.picture_at(layer.media_start_s + layer.speed * (second - layer.timeline_start_s))
         if shown is not self._shown:
             self._shown, self._fitted = shown, compose.fit(shown, *self._size)
         return self._fitted

@@ -82,18 +82,18 @@ def test_an_encoder_frame_past_the_end_shows_the_last_timeline_frame():
     ],
     ids=str,
 )
-def test_mixed_rates_show_the_media_frame_at_the_middle_of_the_timeline_frame(tmp_path, media_rate, timeline_rate):
+def test_mixed_rates_show_the_media_frame_at_the_start_of_the_timeline_frame(tmp_path, media_rate, timeline_rate):
     clip = MovieFile(write_numbered_clip(tmp_path / "clip.mp4", 30, media_rate))
     frame_count = -int(-30 / media_rate * timeline_rate // 1)  # rounded up: its last middle may stand past the media
     picture = picture_of(Segment(0, frame_count, (layer(clip, 0, timeline_rate),)), rate=timeline_rate)
-    wanted = [min(int((n + Fraction(1, 2)) / timeline_rate * media_rate), 29) for n in range(frame_count)]
+    wanted = [min(int(n / timeline_rate * media_rate), 29) for n in range(frame_count)]
     assert numbers(picture) == wanted
 
 
 @pytest.mark.parametrize(
     ("speed", "media_start_s", "wanted"),
     [
-        (2, 0, [2 * n + 1 for n in range(10)]),
+        (2, 0, [2 * n for n in range(10)]),
         (Fraction(1, 2), 0, [n // 2 for n in range(10)]),
         (-1, Fraction(30, 25), [29 - n for n in range(10)]),
         (0, Fraction(7, 25), [7] * 10),

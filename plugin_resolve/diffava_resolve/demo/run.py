@@ -1,0 +1,113 @@
+"""The demo's story: a cut is drawn, foley is made for it, and the result is shown as a movie and a picture."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from diffava_resolve.client.protocol import Event, FoleyClient
+from diffava_resolve.demo.cut import DemoCut, write_cut
+from diffava_resolve.demo.picture import TakePicture, draw
+from diffava_resolve.demo.preview import write_preview
+from diffava_resolve.demo.shots import HEIGHT_PIXELS, WIDTH_PIXELS
+from diffava_resolve.frames.hits import motion_hits
+from diffava_resolve.frames.onsets import onsets_s
+from diffava_resolve.frames.reader import frames_of
+from diffava_resolve.session import FoleySettings, PlacedClip, Wanted, generate_foley
+from diffava_resolve.spec import SAMPLE_RATE_HZ, FrameFormat, Picture, sample_of_frame
+from diffava_resolve.timeline.audio_file import read_blocks
+from diffava_resolve.timeline.files import write_whole
+from diffava_resolve.timeline.positions import format_timecode
+from diffava_resolve.timeline.read import read_timeline
+from diffava_resolve.timeline.regions import region_of_timeline
+from diffava_resolve.timeline.viewer import picture_of
+
+TAKE_COUNT = 2
+SEED = 7
+_THUMBNAIL_COUNT = 8
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """The four results, and the cut that they were made from."""
+
+    cut: DemoCut
+    timeline_path: Path
+    take_paths: tuple[Path, ...]
+    preview_path: Path
+    picture_path: Path
+
+
+def run_demo(
+    directory: Path, model: str, client: FoleyClient, *, on_event: Callable[[Event], None] = lambda event: None
+) -> DemoResult:
+    """Draw the cut, make two takes of foley for all of it, and show the first.
+
+    Args:
+        directory: Made if it is missing. `demo.otio`, `demo.foley/`, `demo.mp4` and `demo.png` in it are replaced.
+        model: One of the server's; empty for its default.
+        client: The server.
+        on_event: Told of the job's progress.
+
+    Raises:
+        FoleyError: The server, the disk or the media failed.
+    """
+    cut = write_cut(directory / "demo.media")
+    timeline = read_timeline(cut.timeline_path)
+    region = region_of_timeline(timeline)
+    settings = FoleySettings(prompt=cut.prompt, model=model, take_count=TAKE_COUNT, seed=SEED)
+    timeline_path = directory / "demo.otio"
+    (clip,) = generate_foley(
+        timeline, cut.timeline_path, (Wanted(region, settings),), client, timeline_path, on_event=on_event
+    )
+    picture = picture_of(timeline, region, cut.timeline_path.parent)
+    samples = np.concatenate(list(read_blocks(clip.takes[0].path, 0, region.sample_count)))
+    preview_path, picture_path = directory / "demo.mp4", directory / "demo.png"
+    each_frame = FrameFormat(region.rate, WIDTH_PIXELS, HEIGHT_PIXELS)
+    write_whole(
+        preview_path, lambda target: write_preview(target, frames_of(picture, each_frame), region.rate, samples)
+    )
+    content = take_picture(picture, clip, samples)
+    write_whole(picture_path, lambda target: draw(content, target))
+    return DemoResult(cut, timeline_path, tuple(take.path for take in clip.takes), preview_path, picture_path)
+
+
+def take_picture(picture: Picture, clip: PlacedClip, samples: np.ndarray) -> TakePicture:
+    """What the picture of a clip's first take shows; `samples` is that take, float32 `[S]`."""
+    region = picture.region
+    take = clip.takes[0]
+    receipt = take.receipt
+
+    def timecode(frame: int) -> str:
+        return format_timecode(frame, region.rate, region.label_frame, region.drop_frame)
+
+    nominal = round(region.rate)
+    return TakePicture(
+        title=f"Foley for {timecode(region.start_frame)} – {timecode(region.stop_frame)}",
+        subtitle=f"“{receipt.job.prompt}” · take 1 of {len(clip.takes)} · "
+        f"seed {receipt.job.seeds[receipt.take_index]} · model {receipt.job.model}",
+        thumbnails=list(_thumbnails(picture)),
+        samples=samples,
+        cuts_s=[_second_of(picture, frame) for frame in picture.cut_frames],
+        hits_s=[float(hit.second_s) for hit in motion_hits(picture)],
+        onsets_s=[float(second) for second in onsets_s(take.path)],
+        labels=[
+            (_second_of(picture, frame), timecode(frame))
+            for frame in range(region.start_frame, region.stop_frame, nominal)
+        ],
+    )
+
+
+def _second_of(picture: Picture, frame: int) -> float:
+    region = picture.region
+    return (sample_of_frame(frame, region.rate) - region.start_sample) / SAMPLE_RATE_HZ
+
+
+def _thumbnails(picture: Picture) -> Iterator[np.ndarray]:
+    """Pictures from the middle of equal parts of the region."""
+    duration_s = Fraction(picture.region.sample_count, SAMPLE_RATE_HZ)
+    coarse = FrameFormat(_THUMBNAIL_COUNT / duration_s, WIDTH_PIXELS // 2, HEIGHT_PIXELS // 2)
+    for block in frames_of(picture, coarse):
+        yield from block
