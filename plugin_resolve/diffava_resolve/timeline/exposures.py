@@ -91,7 +91,7 @@ def laid_over(lower: Sequence[Exposure], upper: Sequence[Exposure]) -> list[Expo
 def dissolved(
     outgoing: Sequence[Exposure], incoming: Sequence[Exposure], start_s: Fraction, stop_s: Fraction
 ) -> list[Exposure]:
-    """A dissolve between two stacks of the same stretch: the incoming goes from share 0 at `start_s` to 1 at `stop_s`."""
+    """A dissolve of the same stretch of two stacks: the incoming goes from share 0 at `start_s` to 1 at `stop_s`."""
     slope = 1 / (stop_s - start_s)
     rising = Linear(-start_s * slope, slope)
     falling = Linear(1 - rising.at_zero, -slope)

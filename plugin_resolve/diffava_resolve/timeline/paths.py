@@ -12,7 +12,7 @@ def local_path(url: str, base_directory: Path) -> Path | None:
     """The file that a media address means, or None for an address that is not on this machine's file system.
 
     Editors write `file:///a%20b.mov`, `file://localhost/D%3a/a.mov`, a bare path of either operating system, or one
-    relative to the timeline. `#`, `?` and `%` are legal in file names and are often written unescaped, so the text is not
+    relative to the timeline. `#`, `?` and `%` are legal in file names and often stand unescaped, so the text is not
     parsed as a URL: it is taken literally first and with its escapes decoded if only that exists. A `file:` address is
     decoded first.
     """
@@ -22,7 +22,7 @@ def local_path(url: str, base_directory: Path) -> Path | None:
         return None
     else:
         texts = [url, unquote(url)]
-    candidates = [base_directory / _as_path(text) for text in texts]
+    candidates = [_as_path(text, base_directory) for text in texts]
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
@@ -37,6 +37,8 @@ def _without_host(url: str) -> str:
     return rest if slash else host  # `file://a.mov`, relative, is written by some
 
 
-def _as_path(text: str) -> str:
-    """Windows drives without the slash before them, which URLs put there."""
-    return text[1:] if text.startswith("/") and _DRIVE.match(text) else text
+def _as_path(text: str, base_directory: Path) -> Path:
+    """Windows drives lose the slash that URLs put before them, and stay absolute on every system."""
+    if _DRIVE.match(text):
+        return Path(text.removeprefix("/"))
+    return base_directory / text
