@@ -16,18 +16,18 @@ from diffava.latent.regeneration import KeptLatent, frames_made_anew, step_down_
 from diffava.latent.windows import Window, WindowPlan, plan_windows
 from diffava.spec import Condition, FoleyRequest, Latent, Progress, Spec
 
-REPEATS_OF_REGENERATION = 3  # noise levels are passed this often; what it buys is in this folder's README.md
+REPEATS_OF_REGENERATION = 5  # what each more buys is in the README.md of this folder
 
 
 class LatentDiffusion:
     """AudioLDM's latent diffusion over a range of any length, for several takes at once."""
 
     def __init__(
-        self, unet: UNet2DConditionModel, spec: Spec, schedule: SchedulerSection, max_windows_per_forward: int = 4
+        self, unet: UNet2DConditionModel, spec: Spec, schedule: SchedulerSection, windows_per_forward: int | None = None
     ) -> None:
-        """Wrap a U-Net; `max_windows_per_forward` bounds memory."""
+        """Wrap a U-Net; `windows_per_forward` as in `GuidedDenoiser`."""
         self._unet = unet
-        self._denoiser = GuidedDenoiser(unet, max_windows_per_forward)
+        self._denoiser = GuidedDenoiser(unet, windows_per_forward)
         self._spec = spec
         self._schedule = schedule
 

@@ -1,4 +1,4 @@
-"""The noise that a take starts from. Knows no model; the same whatever the batch, the device and the global generator."""
+"""The noise that a take starts from. Knows no model; the same in any batch, on any device."""
 
 import torch
 from jaxtyping import Float

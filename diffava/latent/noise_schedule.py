@@ -16,8 +16,8 @@ class Sampler:
 
     - `ddim`: DDIM with eta 0 and AudioLDM's "leading" timesteps (the paper's base; diffusers' `AudioLDMPipeline`).
       AudioLDM's own command line uses eta 1; 0 is our choice, so that a take is a function of its seed's noise alone.
-    - `dpmpp_2m`: DPM-Solver++(2M) on steps uniform in log-SNR (Lu et al. 2022). The default spacing of diffusers is poor
-      on this schedule, whose largest sigma is 83.8.
+    - `dpmpp_2m`: DPM-Solver++(2M) on steps uniform in log-SNR (Lu et al. 2022). Diffusers' default spacing is poor on
+      this schedule, whose largest sigma is 83.8.
 
     Raises:
         RequestError: `step_count` is more than the noise schedule can place.

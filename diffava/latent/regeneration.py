@@ -6,6 +6,7 @@ only through noise. So at each noise level the latent goes a step down and back 
 (RePaint, Lugmayr et al. 2022, jump length 1), until both sides agree. README.md of this folder has the figures.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -53,4 +54,4 @@ def step_down_and_back_up(
     data = (latent - noise * noise_prediction) / signal
     stepped = lower[0] * data + lower[1] * noise_prediction
     ratio = signal / lower[0]
-    return ratio * stepped + (noise**2 - (ratio * lower[1]) ** 2) ** 0.5 * fresh_noise
+    return ratio * stepped + math.sqrt(noise**2 - (ratio * lower[1]) ** 2) * fresh_noise

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -12,23 +13,21 @@ def overlapping_chunks(length: int, longest: int, overlap: int) -> list[tuple[in
     if length <= longest:
         return [(0, length)]
     count = math.ceil((length - overlap) / (longest - overlap))
-    size = math.ceil((length + (count - 1) * overlap) / count)
-    starts = [k * (size - overlap) for k in range(count)]
-    return [(start, min(start + size, length)) for start in starts]
+    edges = [round(k * (length - overlap) / count) for k in range(count + 1)]
+    return [(start, stop + overlap) for start, stop in pairwise(edges)]
 
 
 def crossfaded(chunks: Iterable[Tensor], overlap: int) -> Iterator[Tensor]:
     """Join consecutive chunks `[T, ...]` that share `overlap` steps, by a raised cosine; yields what is final."""
-    phase = (torch.arange(overlap) + 0.5) / max(overlap, 1)
-    rise = torch.sin(phase * math.pi / 2).square()
-    held: Tensor | None = None  # the end of the chunk before, which the next one still changes
-    waiting: Tensor | None = None
+    rise = torch.sin((torch.arange(overlap) + 0.5) / overlap * math.pi / 2).square()
+    held: Tensor | None = None  # the last chunk; the next one still changes its end
     for chunk in chunks:
-        if waiting is not None:
-            yield waiting[: waiting.shape[0] - overlap]
-            held = waiting[waiting.shape[0] - overlap :]
-            fade = rise.to(chunk).reshape(-1, *[1] * (chunk.dim() - 1))
-            chunk = torch.cat([held * (1 - fade) + chunk[:overlap] * fade, chunk[overlap:]])
-        waiting = chunk
-    if waiting is not None:
-        yield waiting
+        if held is None:
+            held = chunk
+            continue
+        final = held.shape[0] - overlap
+        yield held[:final]
+        fade = rise.to(chunk).reshape(-1, *[1] * (chunk.dim() - 1))
+        held = torch.cat([held[final:] * (1 - fade) + chunk[:overlap] * fade, chunk[overlap:]])
+    if held is not None:
+        yield held

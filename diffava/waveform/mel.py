@@ -14,8 +14,8 @@ BLOCK_FRAMES = 4096  # of a spectrum that is held at once
 class MelAnalysis:
     """Log-mel as AudioLDM was trained on: magnitude (not power) spectrum, Slaney's scale and norm, natural log.
 
-    Mel frame `i` is centred on sample `i * hop_samples`. Source: haoheliu/AudioLDM, audio/stft.py. Not done here is what
-    its loader does before: taking the mean off and scaling the peak to 0.5, since a kept take must keep its level.
+    Mel frame `i` is centred on sample `i * hop_samples`. Source: haoheliu/AudioLDM, audio/stft.py. What its
+    loader does before (mean off, peak scaled to 0.5) is not done here, since a kept take must keep its level.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -47,4 +47,5 @@ class MelAnalysis:
 
     def _log_mel(self, framed: Float[Tensor, "T window"]) -> Float[Tensor, "T M"]:
         magnitude = torch.fft.rfft(framed * self._window).abs()
-        return (magnitude @ self._filters).clamp(min=LOG_FLOOR).log()
+        mel: Tensor = magnitude @ self._filters
+        return mel.clamp(min=LOG_FLOOR).log()

@@ -58,7 +58,7 @@ class WaveformSynthesis:
         """
         length = self._spec.latent_frames(samples.shape[0]) * self._spec.samples_per_latent_frame
         blocks = resampled(
-            samples.split(INPUT_BLOCK_SAMPLES), self._spec.output_rate_hz, self._spec.sample_rate_hz, length
+            torch.split(samples, INPUT_BLOCK_SAMPLES), self._spec.output_rate_hz, self._spec.sample_rate_hz, length
         )
         pieces = self._autoencoder.encode(self._analysis(torch.cat(list(blocks))))
         return torch.cat(list(_until_cancelled(pieces, is_cancelled))).permute(1, 0, 2)

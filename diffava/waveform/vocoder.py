@@ -11,8 +11,7 @@ from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 def context_frames(config: SpeechT5HifiGanConfig) -> int:
     """Mel frames on either side that a piece of output hangs on: the vocoder's receptive field, walked backwards."""
-    first, last = 0, math.prod(config.upsample_rates) - 1  # output samples of one mel frame
-    first, last = first - 3, last + 3  # conv_post, kernel 7
+    first, last = -3, math.prod(config.upsample_rates) - 1 + 3  # output samples of one mel frame; conv_post, kernel 7
     blocks = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
     block_reach = max(sum((kernel - 1) // 2 * (dilation + 1) for dilation in dilations) for kernel, dilations in blocks)
     stages = list(zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True))
@@ -20,8 +19,7 @@ def context_frames(config: SpeechT5HifiGanConfig) -> int:
         padding = (kernel - rate) // 2
         first = math.ceil((first - block_reach + padding - (kernel - 1)) / rate)
         last = math.floor((last + block_reach + padding) / rate)
-    first, last = first - 3, last + 3  # conv_pre, kernel 7
-    return max(-first, last)
+    return int(max(3 - first, last + 3))  # conv_pre, kernel 7
 
 
 class Vocoder:
