@@ -34,31 +34,6 @@ def all_tracks(timeline: otio.schema.Timeline) -> list[otio.schema.Track]:
     return list(timeline.tracks.find_children(descended_from_type=otio.schema.Track))
 
 
-def without_nested(timeline: otio.schema.Timeline) -> otio.schema.Timeline:
-    """A copy in which each nested sequence is a gap of its length, so that what follows it stays in place."""
-    flat = timeline.deepcopy()
-    for track in flat.tracks:
-        for index, child in enumerate(track):
-            if isinstance(child, otio.core.Composition):
-                track[index] = otio.schema.Gap(duration=child.duration())
-    return flat
-
-
-def from_zero(timeline: otio.schema.Timeline) -> otio.schema.Timeline:
-    """A copy in which each clip's media begin at 0, for players that know no timecode of the media."""
-    shifted = timeline.deepcopy()
-    for clip in shifted.find_clips():
-        reference = clip.media_reference
-        if reference is not None and reference.available_range is not None:
-            origin = reference.available_range.start_time
-            reference.available_range = otio.opentime.TimeRange(
-                frames(0, origin.rate), reference.available_range.duration
-            )
-            trimmed = clip.source_range or otio.opentime.TimeRange(origin, reference.available_range.duration)
-            clip.source_range = otio.opentime.TimeRange(trimmed.start_time - origin, trimmed.duration)
-    return shifted
-
-
 class _Conformer:
     def __init__(self, rate: Fraction, written_rate: float) -> None:
         self._rate, self._written_rate = rate, written_rate

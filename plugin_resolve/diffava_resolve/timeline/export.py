@@ -18,12 +18,29 @@ from diffava_resolve.timeline.files import write_whole
 from diffava_resolve.timeline.losses import losses
 from diffava_resolve.timeline.media_urls import moved, with_absolute_urls
 from diffava_resolve.timeline.mlt_xml import mlt_xml
+from diffava_resolve.timeline.prepare import (
+    with_media_ranges,
+    with_placeholders,
+    with_possible_timecode,
+    with_tracks_in_stacks,
+    without_foreign_transitions,
+)
 from diffava_resolve.timeline.rates import timeline_rate
 
 # The adapters are plain scripts that raise whatever they stumble over in a timeline they did not foresee.
 _ADAPTER_ERRORS = (
     *(otio.exceptions.OTIOError, aaf2.exceptions.AAFError, struct.error),
-    *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, SyntaxError, TypeError, ValueError),
+    *(
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        NameError,
+        RuntimeError,
+        SyntaxError,
+        TypeError,
+        ValueError,
+    ),
 )
 
 
@@ -82,7 +99,9 @@ def _write_otioz(timeline: otio.schema.Timeline, rate: Fraction, path: Path) -> 
 
 
 def _write_fcp_xml(timeline: otio.schema.Timeline, rate: Fraction, path: Path) -> None:
-    _write_text(path, otio.adapters.write_to_string(in_whole_frames(timeline, rate, float(rate)), "fcp_xml"))
+    shown = with_possible_timecode(with_tracks_in_stacks(timeline))
+    shown = with_placeholders(shown, otio.schema.ImageSequenceReference)
+    _write_text(path, otio.adapters.write_to_string(in_whole_frames(shown, rate, float(rate)), "fcp_xml"))
 
 
 def _write_fcpx_xml(timeline: otio.schema.Timeline, rate: Fraction, path: Path) -> None:
@@ -90,7 +109,9 @@ def _write_fcpx_xml(timeline: otio.schema.Timeline, rate: Fraction, path: Path) 
 
 
 def _write_aaf(timeline: otio.schema.Timeline, rate: Fraction, path: Path) -> None:
-    counted = in_whole_frames(timeline, rate, float(rate))
+    shown = without_foreign_transitions(with_tracks_in_stacks(timeline))
+    shown = with_placeholders(shown, otio.schema.GeneratorReference, otio.schema.ImageSequenceReference)
+    counted = with_media_ranges(in_whole_frames(shown, rate, float(rate)))
     otio.adapters.write_to_file(counted, str(path), "AAF", use_empty_mob_ids=True)
 
 

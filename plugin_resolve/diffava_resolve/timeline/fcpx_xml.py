@@ -12,9 +12,11 @@ import opentimelineio as otio
 
 from diffava_resolve.errors import RequestError
 from diffava_resolve.timeline.conform import in_whole_frames
+from diffava_resolve.timeline.prepare import with_media_ranges, with_placeholders, with_tracks_in_stacks
 from diffava_resolve.timeline.rates import nominal_rate
 from diffava_resolve.timeline.tracks import frames
 
+UNREADABLE_MEDIA = (otio.schema.GeneratorReference, otio.schema.ImageSequenceReference)
 _KNOWN_NOMINAL_RATES = (24, 25, 30, 50, 60)
 _TIME = re.compile(r"(\d+)(?:/(\d+))?s")
 _TIME_ATTRIBUTES = ("offset", "start", "duration", "frameDuration")
@@ -30,7 +32,8 @@ def fcpx_xml(timeline: otio.schema.Timeline, rate: Fraction) -> str:
     nominal = nominal_rate(rate)
     if nominal not in _KNOWN_NOMINAL_RATES:
         raise RequestError(f"FCPXML has no {float(rate):.6g} frames a second; export to .otio, .xml or .aaf instead.")
-    counted = in_whole_frames(timeline, rate, float(nominal))
+    shown = with_placeholders(with_tracks_in_stacks(timeline), *UNREADABLE_MEDIA)
+    counted = with_media_ranges(in_whole_frames(shown, rate, float(nominal)))
     _give_audio_a_spine(counted, float(nominal))
     text = otio.adapters.write_to_string(counted, "fcpx_xml")
     longer = nominal / rate  # 1, or 1001/1000

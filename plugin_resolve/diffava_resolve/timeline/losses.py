@@ -11,6 +11,7 @@ import opentimelineio as otio
 
 from diffava_resolve.timeline.conform import all_tracks, off_frame_items
 from diffava_resolve.timeline.media_urls import media_path
+from diffava_resolve.timeline.prepare import foreign_transitions
 from diffava_resolve.timeline.takes import METADATA_KEY
 
 _Line = Callable[[otio.schema.Timeline, Fraction, Path], str]
@@ -77,6 +78,19 @@ def _transitions(timeline: otio.schema.Timeline, rate: Fraction, base_directory:
     return f"{_counted(count, 'transition')} written as plain cuts." if count else ""
 
 
+def _foreign_transitions(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
+    count = len(foreign_transitions(timeline))
+    return f"{_counted(count, 'transition')} written as plain cuts." if count else ""
+
+
+def _generators(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
+    return _placeholder_line(timeline, otio.schema.GeneratorReference, "generated picture")
+
+
+def _image_sequences(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
+    return _placeholder_line(timeline, otio.schema.ImageSequenceReference, "image sequence")
+
+
 def _nested(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
     count = sum(isinstance(child, otio.core.Composition) for track in timeline.tracks for child in track)
     return f"{_counted(count, 'nested sequence')} written as gaps of the same length." if count else ""
@@ -85,6 +99,11 @@ def _nested(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path
 def _sub_frames(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
     count = off_frame_items(timeline, rate)
     return f"{_counted(count, 'item')} moved to whole frames, by half a frame at most." if count else ""
+
+
+def _placeholder_line(timeline: otio.schema.Timeline, kind: type, noun: str) -> str:
+    count = sum(isinstance(clip.media_reference, kind) for clip in timeline.find_clips())
+    return f"{_counted(count, noun)} written as missing media." if count else ""
 
 
 def _marker_line(count: int) -> str:
@@ -106,9 +125,12 @@ def _counted(count: int, noun: str) -> str:
 
 _LOST_BY: dict[str, tuple[_Line, ...]] = {
     ".otioz": (_takes_outside, _missing_media),
-    ".xml": (_takes, _receipts, _track_names, _sub_frames),
-    ".fcpxml": (_takes, _receipts, _track_names, _timeline_markers, _start, _transitions, _sub_frames),
-    ".aaf": (_takes, _receipts, _markers, _sub_frames),
+    ".xml": (_takes, _receipts, _track_names, _image_sequences, _sub_frames),
+    ".fcpxml": (
+        *(_takes, _receipts, _track_names, _timeline_markers, _start, _transitions),
+        *(_generators, _image_sequences, _sub_frames),
+    ),
+    ".aaf": (_takes, _receipts, _markers, _foreign_transitions, _generators, _image_sequences, _sub_frames),
     ".kdenlive": (_takes, _receipts, _clip_markers, _start, _transitions, _nested, _sub_frames),
     ".mlt": (_takes, _receipts, _clip_markers, _start, _transitions, _nested, _sub_frames),
 }

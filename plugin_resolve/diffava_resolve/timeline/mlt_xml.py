@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 
 import opentimelineio as otio
 
-from diffava_resolve.timeline.conform import from_zero, in_whole_frames, without_nested
+from diffava_resolve.timeline.conform import in_whole_frames
+from diffava_resolve.timeline.prepare import from_zero, without_nested
 from diffava_resolve.timeline.rates import nominal_rate
 
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d\.\d{3})")
