@@ -1,7 +1,7 @@
 """A `FoleyClient` without a server: it plays what it is told to, for tests of everything above the wire.
 
 By default it is deterministic in job and pictures, as a server is: each take is a quiet tone of its seed's frequency,
-with a full impulse at the sample of each frame that is white. It knows no gRPC.
+with a full impulse at the sample of each frame that turns white, and the kept audio outside a part. It knows no gRPC.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -95,9 +95,9 @@ class ScriptedClient:
         self.jobs.append(job)
         on_event(Queued(0))
         on_event(Started())
-        kept_count = sum(len(block) for block in kept_audio) if kept_audio is not None else None
-        if kept_count is not None and kept_count != job.sample_count:
-            raise RequestError(f"The audio to keep has {kept_count} samples, the job {job.sample_count}.")
+        kept = np.concatenate(list(kept_audio)) if kept_audio is not None else None
+        if kept is not None and len(kept) != job.sample_count:
+            raise RequestError(f"The audio to keep has {len(kept)} samples, the job {job.sample_count}.")
         impulses = _impulses(frames, model.frames, job.sample_count, on_event) if frames is not None else ()
         hashes = []
         block_count = 0
@@ -107,10 +107,7 @@ class ScriptedClient:
                 if self.failure is not None and block_count >= self.fail_after_blocks:
                     raise self.failure
                 block_count += 1
-                samples = _tone(seed, first, min(BLOCK_SAMPLES, job.sample_count - first))
-                for impulse in impulses:
-                    if first <= impulse < first + len(samples):
-                        samples[impulse - first] = 1.0
+                samples = _sound(job, seed, first, impulses, kept)
                 digest.update(samples.tobytes())
                 on_event(Progress("waveform", first + len(samples), job.sample_count))
                 yield AudioBlock(take, first, samples)
@@ -128,20 +125,37 @@ class ScriptedClient:
 def _impulses(
     frames: Iterator[Rgb], frame_format: FrameFormat, sample_count: int, on_event: Callable[[Event], None]
 ) -> tuple[int, ...]:
-    """The first sample of each white frame; refuses pictures that do not fit the job."""
+    """The first sample of each frame that turns white; refuses pictures that do not fit the job."""
     total = frame_format.frame_count(sample_count)
     found: list[int] = []
     count = 0
+    was_white = False
     for block in frames:
         if block.shape[1:] != (frame_format.height_pixels, frame_format.width_pixels, 3):
             raise RequestError(f"The pictures are {block.shape[1:]}, which is not the model's format.")
-        for number in np.flatnonzero(block.mean(axis=(1, 2, 3)) > _WHITE):
-            found.append(round(Fraction((count + int(number)) * SAMPLE_RATE_HZ) / frame_format.rate))
+        for number, is_white in enumerate(block.mean(axis=(1, 2, 3)) > _WHITE):
+            if is_white and not was_white:
+                found.append(round(Fraction((count + number) * SAMPLE_RATE_HZ) / frame_format.rate))
+            was_white = bool(is_white)
         count += len(block)
         on_event(Progress("features", count, total))
     if count != total:
         raise RequestError(f"The picture gave {count} frames, the job needs {total}.")
     return tuple(found)
+
+
+def _sound(
+    job: FoleyJob, seed: int, first_sample: int, impulses: tuple[int, ...], kept: Samples | None
+) -> Samples:
+    """One block of a take."""
+    stop_sample = min(first_sample + BLOCK_SAMPLES, job.sample_count)
+    samples = _tone(seed, first_sample, stop_sample - first_sample)
+    samples[[impulse - first_sample for impulse in impulses if first_sample <= impulse < stop_sample]] = 1.0
+    if kept is None or job.regenerate_samples is None:
+        return samples
+    numbers = np.arange(first_sample, stop_sample)
+    is_anew = (job.regenerate_samples[0] <= numbers) & (numbers < job.regenerate_samples[1])
+    return np.where(is_anew, samples, kept[first_sample:stop_sample])
 
 
 def _tone(seed: int, first_sample: int, sample_count: int) -> Samples:

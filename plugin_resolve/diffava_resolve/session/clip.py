@@ -8,8 +8,8 @@ from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import MediaError, RequestError
 from diffava_resolve.frames.reader import frames_of
 from diffava_resolve.frames.source import SourceFile, open_video
-from diffava_resolve.session.generate import write_plain
-from diffava_resolve.session.measure import measured
+from diffava_resolve.session.measure import TakeMeasure
+from diffava_resolve.session.partial import write_take
 from diffava_resolve.session.running import CountedFrames, running
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.spec import Layer, MovieFile, Picture, Region, Segment
@@ -43,11 +43,11 @@ def generate_clip(
         frames = CountedFrames(frames_of(picture, frame_format), frame_format)
         with running(client, job, frames, None, on_event) as run:
             for _, blocks in run.takes():
-                write_plain(writer, blocks)
+                write_take(writer, blocks, None)
             result = run.result
         file = writer.finish()
     receipt = Receipt.of_result(
-        region, job, result, 0, wav_sha256=file.sha256, picture=frames.source, **measured(file.path, picture)
+        region, job, result, 0, wav_sha256=file.sha256, picture=frames.source, **TakeMeasure(picture).of(file.path)
     )
     return PlacedTake(file.path, receipt)
 

@@ -5,27 +5,26 @@
 Holds one block of pictures and of audio at a time, whatever the length.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffava_resolve.client.protocol import Event, FoleyClient, Samples
+from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import RequestError
 from diffava_resolve.frames.reader import frames_of
-from diffava_resolve.session.measure import measured
+from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
+from diffava_resolve.session.partial import PartialJob, write_take
 from diffava_resolve.session.running import CountedFrames, running
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.spec import FoleyJob, Picture, Region
-from diffava_resolve.timeline.audio_file import TakeFile, TakeWriter
+from diffava_resolve.timeline.audio_file import TakeFile
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import PlacedTake, media_folder, new_clip_id, place_takes
-from diffava_resolve.timeline.receipts import PictureSource, Receipt, RegeneratedPart
+from diffava_resolve.timeline.receipts import Receipt
 from diffava_resolve.timeline.viewer import picture_of
-
-Write = Callable[[TakeWriter, Iterator[Samples]], None]
 
 
 @dataclass(frozen=True)
@@ -96,12 +95,6 @@ def plan(timeline: Any, base_directory: Path, want: Wanted, client: FoleyClient)
     return picture, want.settings.job(client.info(), want.region.sample_count, picture.cut_samples)
 
 
-def write_plain(writer: TakeWriter, blocks: Iterator[Samples]) -> None:
-    """Write a take as the server gives it."""
-    for block in blocks:
-        writer.write(block)
-
-
 def render(
     client: FoleyClient,
     picture: Picture,
@@ -110,25 +103,25 @@ def render(
     stem: str,
     region: Region,
     *,
-    write: Write = write_plain,
-    kept_audio: Iterator[Samples] | None = None,
-    part: RegeneratedPart | None = None,
+    partial: PartialJob | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> tuple[PlacedTake, ...]:
     """Run one job and leave its takes, measured and with receipts, in `folder`.
 
-    Args of note: `write` puts a take's blocks into its file, spliced where only a `part` is made anew; the file has
-    `region.sample_count` samples in any case.
+    Args of note: `picture` is of the job's stretch, `region` of the whole take; they differ where only a part of the
+    take is made anew, as `partial` says.
     """
     frame_format = client.info().model(job.model).frames
     frames = CountedFrames(frames_of(picture, frame_format), frame_format)
+    kept_audio = partial.kept_audio() if partial else None
     files: list[TakeFile] = []
     with running(client, job, frames, kept_audio, on_event) as run:
         for _, blocks in run.takes():
             with folder.writer(stem, region.sample_count) as writer:
-                write(writer, blocks)
+                write_take(writer, blocks, partial)
                 files.append(folder.finish(writer))
         result = run.result
+    measure = TakeMeasure(picture, first_sample=partial.start_sample if partial else 0)
     return tuple(
         PlacedTake(
             file.path,
@@ -138,14 +131,10 @@ def render(
                 result,
                 number,
                 wav_sha256=file.sha256,
-                picture=_seen(frames),
-                part=part,
-                **measured(file.path, picture),
+                picture=frames.source,
+                part=partial.for_receipt if partial else None,
+                **measure.of(file.path),
             ),
         )
         for number, file in enumerate(files)
     )
-
-
-def _seen(frames: CountedFrames) -> PictureSource:
-    return frames.source

@@ -1,12 +1,37 @@
 """What is measured of a finished take, for its receipt: loudness, and how its onsets meet the picture's hits."""
 
+from dataclasses import asdict
+from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from diffava_resolve.spec import Picture
+from diffava_resolve.frames.hits import motion_hits
+from diffava_resolve.frames.onsets import onsets_s
+from diffava_resolve.frames.sync import measure_sync
+from diffava_resolve.spec import SAMPLE_RATE_HZ, Picture
 from diffava_resolve.timeline.loudness import integrated_loudness_lufs
 
 
-def measured(path: Path, picture: Picture) -> dict[str, Any]:
-    """The measured fields of a `Receipt`."""
-    return {"loudness_lufs": integrated_loudness_lufs(path)}
+class TakeMeasure:
+    """Measures takes against one picture, which begins at sample `first_sample` of them and is looked at once."""
+
+    def __init__(self, picture: Picture, first_sample: int = 0) -> None:
+        self._picture = picture
+        self._start_s = Fraction(first_sample, SAMPLE_RATE_HZ)
+
+    def of(self, take: Path) -> dict[str, Any]:
+        """The measured fields of a take's `Receipt`."""
+        return {"loudness_lufs": integrated_loudness_lufs(take), "sync": self._sync(take)}
+
+    @cached_property
+    def _hits_s(self) -> tuple[float, ...]:
+        region = self._picture.region
+        return tuple(float((hit.frame - region.start_frame) / region.rate) for hit in motion_hits(self._picture))
+
+    def _sync(self, take: Path) -> dict[str, Any]:
+        region = self._picture.region
+        stop_s = self._start_s + Fraction(region.sample_count, SAMPLE_RATE_HZ)
+        onsets = tuple(second - float(self._start_s) for second in onsets_s(take) if self._start_s <= second < stop_s)
+        measured = asdict(measure_sync(self._hits_s, onsets, region.rate))
+        return {**measured, "tolerance_s": float(measured["tolerance_s"])}

@@ -4,22 +4,21 @@ A part is asked for with some of the clip around it, so that it fits what it joi
 outside the part every sample stays, bit for bit, and a long clip costs no more than its part.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from diffava_resolve.client.protocol import Event, FoleyClient, Samples
+from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.session.generate import PlacedClip, render
 from diffava_resolve.session.media_folder import MediaFolder
+from diffava_resolve.session.partial import PartialJob
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.spec import Region
-from diffava_resolve.timeline.audio_file import TakeWriter, read_blocks
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import PlacedTake, find_clip, media_folder, replace_takes
-from diffava_resolve.timeline.receipts import RegeneratedPart
-from diffava_resolve.timeline.splice import Part, splice
+from diffava_resolve.timeline.splice import Part
 from diffava_resolve.timeline.takes import FoleyClip
 from diffava_resolve.timeline.viewer import picture_of
 
@@ -53,29 +52,6 @@ def regenerate(
         changed = replace_takes(timeline, clip_id, takes, source.parent)
         write_otio(changed, source.parent, output)
     return PlacedClip(clip_id, part or clip.region, takes)
-
-
-@dataclass(frozen=True)
-class PartialJob:
-    """Part of a take made anew: which of the take's samples the job covers, and which the new ones replace."""
-
-    old_take: Path
-    start_sample: int
-    stop_sample: int
-    part: Part
-
-    @property
-    def regenerate_samples(self) -> tuple[int, int]:
-        """The part in the job's own samples."""
-        return self.part.start_sample - self.start_sample, self.part.stop_sample - self.start_sample
-
-    def kept_audio(self) -> Iterator[Samples]:
-        """What the old take has where the job is."""
-        return read_blocks(self.old_take, self.start_sample, self.stop_sample)
-
-    def write(self, writer: TakeWriter, blocks: Iterator[Samples]) -> None:
-        """Write the old take with the part of the job's audio cut in."""
-        splice(writer, self.old_take, self.part, _within(blocks, *self.regenerate_samples))
 
 
 def context_of(clip: FoleyClip, part: Region) -> Region:
@@ -122,6 +98,7 @@ def _render_part(
     picture = picture_of(timeline, context, source.parent)
     partial = PartialJob(
         old_take=clip.take_path(clip.chosen, source.parent),
+        old_sha256=old.wav_sha256,
         start_sample=context_start,
         stop_sample=context_stop,
         part=Part.of_take(
@@ -141,19 +118,7 @@ def _render_part(
             folder,
             clip.clip_id,
             old.region,
-            write=partial.write,
-            kept_audio=partial.kept_audio(),
-            part=RegeneratedPart(**vars(partial.part), parent_sha256=old.wav_sha256),
+            partial=partial,
             on_event=on_event,
         )
     return tuple(takes)
-
-
-def _within(blocks: Iterator[Samples], start_sample: int, stop_sample: int) -> Iterator[Samples]:
-    """The samples `[start, stop)` of a stream, which is read to its end all the same: the job ends there."""
-    first = 0
-    for block in blocks:
-        inside = block[max(start_sample - first, 0) : max(stop_sample - first, 0)]
-        first += len(block)
-        if len(inside):
-            yield inside

@@ -12,11 +12,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from diffava_resolve.client.protocol import Event, FoleyClient, Samples
+from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import FoleyError, MediaError
 from diffava_resolve.frames.reader import frames_of
-from diffava_resolve.session.generate import write_plain
-from diffava_resolve.session.regenerate import PartialJob
+from diffava_resolve.session.partial import PartialJob, write_take
 from diffava_resolve.session.running import CountedFrames, running
 from diffava_resolve.spec import SAMPLE_RATE_HZ, Region
 from diffava_resolve.timeline.audio_file import TakeWriter, file_sha256
@@ -119,7 +118,6 @@ def _remade(
     """The sha256 of each take's WAV, made again in a folder that is then thrown away."""
     frames = _frames_again(timeline, source, clip, receipt, client)
     partial = _partial_job(clip, source.parent, receipt) if receipt.part is not None else None
-    write: Callable[[TakeWriter, Iterator[Samples]], None] = partial.write if partial else write_plain
     kept_audio = partial.kept_audio() if partial else None
     hashes: list[str] = []
     with (
@@ -128,7 +126,7 @@ def _remade(
     ):
         for take, blocks in run.takes():
             with TakeWriter(Path(folder) / f"{take}.wav", sample_count=receipt.region.sample_count) as writer:
-                write(writer, blocks)
+                write_take(writer, blocks, partial)
                 finished = writer.finish()
             hashes.append(finished.sha256)
             finished.path.unlink()
@@ -193,6 +191,7 @@ def _partial_job(clip: FoleyClip, base_directory: Path, receipt: Receipt) -> Par
     start_sample = _first_sample_of_job(receipt, part)
     return PartialJob(
         old_take=paths[0],
+        old_sha256=part.parent_sha256,
         start_sample=start_sample,
         stop_sample=start_sample + receipt.job.sample_count,
         part=Part(part.start_sample, part.stop_sample, part.fade_in_samples, part.fade_out_samples),

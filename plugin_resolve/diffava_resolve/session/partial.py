@@ -1,0 +1,58 @@
+"""Part of a take made anew: what the job is given of the old take, and how its audio is cut in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffava_resolve.client.protocol import Samples
+from diffava_resolve.timeline.audio_file import TakeWriter, read_blocks
+from diffava_resolve.timeline.receipts import RegeneratedPart
+from diffava_resolve.timeline.splice import Part, splice
+
+
+@dataclass(frozen=True)
+class PartialJob:
+    """The job covers samples `[start_sample, stop_sample)` of `old_take`, of which `part` is replaced."""
+
+    old_take: Path
+    old_sha256: str
+    start_sample: int
+    stop_sample: int
+    part: Part
+
+    @property
+    def regenerate_samples(self) -> tuple[int, int]:
+        """The part in the job's own samples."""
+        return self.part.start_sample - self.start_sample, self.part.stop_sample - self.start_sample
+
+    @property
+    def for_receipt(self) -> RegeneratedPart:
+        """The part as the receipt keeps it."""
+        return RegeneratedPart(**vars(self.part), parent_sha256=self.old_sha256)
+
+    def kept_audio(self) -> Iterator[Samples]:
+        """What the old take has where the job is."""
+        return read_blocks(self.old_take, self.start_sample, self.stop_sample)
+
+    def write(self, writer: TakeWriter, blocks: Iterator[Samples]) -> None:
+        """Write the old take with the part of the job's audio cut in."""
+        splice(writer, self.old_take, self.part, _within(blocks, *self.regenerate_samples))
+
+
+def write_take(writer: TakeWriter, blocks: Iterator[Samples], partial: PartialJob | None) -> None:
+    """Write a take as the server gives it, or cut into the old one."""
+    if partial is not None:
+        partial.write(writer, blocks)
+        return
+    for block in blocks:
+        writer.write(block)
+
+
+def _within(blocks: Iterator[Samples], start_sample: int, stop_sample: int) -> Iterator[Samples]:
+    """The samples `[start, stop)` of a stream, which is read to its end all the same: the job ends there."""
+    first = 0
+    for block in blocks:
+        inside = block[max(start_sample - first, 0) : max(stop_sample - first, 0)]
+        first += len(block)
+        if len(inside):
+            yield inside
