@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import PurePosixPath
 
 import pytest
+
 from support.checkout import ROOT, is_generated, tracked_files
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
