@@ -65,20 +65,18 @@ def timeline(
     label_frame: int = 0,
     name: str = "cut",
 ) -> otio.schema.Timeline:
-    """A timeline of tracks, bottom first (a list of items becomes a video track), labelled from `label_frame` if `rate` is given."""
-    made = otio.schema.Timeline(name, None if rate is None else time(label_frame, rate))
+    """A timeline of tracks, bottom first; a list of items becomes a video track. With a rate it has a start time."""
+    made = otio.schema.Timeline(name, global_start_time=None if rate is None else time(label_frame, rate))
     for number, content in enumerate(tracks, start=1):
         made.tracks.append(content if isinstance(content, otio.schema.Track) else track(content, f"Video {number}"))
     return made
 
 
-def relink(
-    timeline: otio.schema.Timeline, choose: Callable[[otio.schema.Clip], Path | None]
-) -> otio.schema.Timeline:
+def relink(timeline: otio.schema.Timeline, choose: Callable[[otio.schema.Clip], Path | None]) -> otio.schema.Timeline:
     """A copy in which every clip (offline, of a file, of numbered pictures) refers to the file that `choose` gives.
 
-    `available_range` stays, so that source ranges keep their meaning; generators stay. A clip for which `choose` gives None
-    keeps its reference.
+    `available_range` stays, so that source ranges keep their meaning; generators stay, and so does a clip for which
+    `choose` gives None.
     """
     changed = timeline.deepcopy()
     for found in changed.find_clips():
