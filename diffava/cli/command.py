@@ -24,7 +24,7 @@ _MACHINE = Group.create_ordered("Server and models")
 
 # name -> (where it is, the line in `diffava --help`, its group)
 _COMMANDS: dict[str, tuple[str, str, Group]] = {
-    "demo": ("diffava_resolve.demo.command:demo", "Render a sample cut and put foley on it.", _SOUND),
+    "demo": ("diffava_resolve.cli.demo:demo", "Render a sample cut and put foley on it.", _SOUND),
     "generate": ("diffava_resolve.cli.generate:generate", "Make sound for one video file.", _SOUND),
     "foley": ("diffava_resolve.cli.foley:foley", "Make foley for a stretch of a timeline, on a new track.", _SOUND),
     "regenerate": (

@@ -11,9 +11,9 @@ from pathlib import Path
 import av
 import numpy as np
 import opentimelineio as otio
-from diffava_resolve.timeline.files import write_whole
 
 from diffava_resolve.demo.shots import HEIGHT_PIXELS, WIDTH_PIXELS, Shot, demo_shots
+from diffava_resolve.timeline.files import write_whole
 
 RATE = Fraction(24000, 1001)
 SHOT_FRAMES = 64

@@ -16,8 +16,18 @@ from diffava_resolve.spec import SAMPLE_RATE_HZ
 
 _INK, _PAPER, _FAINT = "#1d2430", "#fbfaf7", "#c9c6bd"
 _WAVE, _CUT, _HIT, _ONSET = "#2f6f8f", "#1d2430", "#d1495b", "#2f6f8f"
+_WIDTH_INCHES, _HEIGHT_INCHES = 16, 9  # at 100 dots an inch
 _FFT_SAMPLES = 1024
 _HOP_SAMPLES = 256
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture, uint8 `[height, width, 3]`, that stands for `start_s` to `stop_s`."""
+
+    start_s: float
+    stop_s: float
+    rgb: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class TakePicture:
 
     title: str
     subtitle: str
-    thumbnails: Sequence[np.ndarray]  # uint8 [height, width, 3], evenly spaced over the region
+    thumbnails: Sequence[Thumbnail]
     samples: np.ndarray  # float32 [S] at SAMPLE_RATE_HZ
     cuts_s: Sequence[float]
     hits_s: Sequence[float]
@@ -37,7 +47,7 @@ class TakePicture:
 def draw(content: TakePicture, target: Path) -> None:
     """Draw `content` as a .png of 1600 x 900 pixels into `target`."""
     duration_s = len(content.samples) / SAMPLE_RATE_HZ
-    figure = Figure(figsize=(16, 9), dpi=100, facecolor=_PAPER)
+    figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), dpi=100, facecolor=_PAPER)
     strip, wave, spectrum = figure.subplots(
         3, 1, sharex=True, gridspec_kw={"height_ratios": [0.78, 1.7, 2.5], "hspace": 0.06}
     )
@@ -65,15 +75,25 @@ def draw(content: TakePicture, target: Path) -> None:
     figure.savefig(target, format="png", facecolor=_PAPER)
 
 
-def _draw_strip(axes: Axes, thumbnails: Sequence[np.ndarray], duration_s: float) -> None:
-    width_s = duration_s / len(thumbnails)
-    for number, picture in enumerate(thumbnails):
-        axes.imshow(
-            picture, extent=(number * width_s, (number + 1) * width_s, 0, 1), aspect="auto", interpolation="antialiased"
-        )
+def _draw_strip(axes: Axes, thumbnails: Sequence[Thumbnail], duration_s: float) -> None:
+    """Each thumbnail fills its time, its sides cropped so that its shapes stay true."""
     axes.set_xlim(0, duration_s)
     axes.set_ylim(0, 1)
     axes.set_yticks([])
+    box = axes.get_position()
+    strip_aspect = box.width * _WIDTH_INCHES / (box.height * _HEIGHT_INCHES)
+    for thumbnail in thumbnails:
+        height, width = thumbnail.rgb.shape[:2]
+        span_s = thumbnail.stop_s - thumbnail.start_s
+        kept = min(width, round(height * strip_aspect * span_s / duration_s))
+        left = (width - kept) // 2
+        axes.imshow(
+            thumbnail.rgb[:, left : left + kept],
+            extent=(thumbnail.start_s, thumbnail.stop_s, 0, 1),
+            aspect="auto",
+            interpolation="antialiased",
+        )
+    axes.set_xlim(0, duration_s)
 
 
 def _draw_wave(axes: Axes, samples: np.ndarray, duration_s: float) -> None:

@@ -1,22 +1,22 @@
 """The demo's story: a cut is drawn, foley is made for it, and the result is shown as a movie and a picture."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.demo.cut import DemoCut, write_cut
-from diffava_resolve.demo.picture import TakePicture, draw
+from diffava_resolve.demo.picture import TakePicture, Thumbnail, draw
 from diffava_resolve.demo.preview import write_preview
 from diffava_resolve.demo.shots import HEIGHT_PIXELS, WIDTH_PIXELS
 from diffava_resolve.frames.hits import motion_hits
 from diffava_resolve.frames.onsets import onsets_s
 from diffava_resolve.frames.reader import frames_of
 from diffava_resolve.session import FoleySettings, PlacedClip, Wanted, generate_foley
-from diffava_resolve.spec import SAMPLE_RATE_HZ, FrameFormat, Picture, sample_of_frame
+from diffava_resolve.spec import FrameFormat, Picture
 from diffava_resolve.timeline.audio_file import read_blocks
 from diffava_resolve.timeline.files import write_whole
 from diffava_resolve.timeline.positions import format_timecode
@@ -26,7 +26,7 @@ from diffava_resolve.timeline.viewer import picture_of
 
 TAKE_COUNT = 2
 SEED = 7
-_THUMBNAIL_COUNT = 8
+_THUMBNAIL_COUNT = 9
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def take_picture(picture: Picture, clip: PlacedClip, samples: np.ndarray) -> Tak
         thumbnails=list(_thumbnails(picture)),
         samples=samples,
         cuts_s=[_second_of(picture, frame) for frame in picture.cut_frames],
-        hits_s=[float(hit.second_s) for hit in motion_hits(picture)],
+        hits_s=[float(hit.second) for hit in motion_hits(picture)],
         onsets_s=[float(second) for second in onsets_s(take.path)],
         labels=[
             (_second_of(picture, frame), timecode(frame))
@@ -100,14 +100,22 @@ def take_picture(picture: Picture, clip: PlacedClip, samples: np.ndarray) -> Tak
     )
 
 
-def _second_of(picture: Picture, frame: int) -> float:
+def _second_of(picture: Picture, frame: float) -> float:
+    return (frame - picture.region.start_frame) / float(picture.region.rate)
+
+
+def _thumbnails(picture: Picture) -> Iterator[Thumbnail]:
+    """Pictures from the middle of equal parts of each shot, so that none stands for two shots."""
     region = picture.region
-    return (sample_of_frame(frame, region.rate) - region.start_sample) / SAMPLE_RATE_HZ
-
-
-def _thumbnails(picture: Picture) -> Iterator[np.ndarray]:
-    """Pictures from the middle of equal parts of the region."""
-    duration_s = Fraction(picture.region.sample_count, SAMPLE_RATE_HZ)
-    coarse = FrameFormat(_THUMBNAIL_COUNT / duration_s, WIDTH_PIXELS // 2, HEIGHT_PIXELS // 2)
-    for block in frames_of(picture, coarse):
-        yield from block
+    edges = (region.start_frame, *picture.cut_frames, region.stop_frame)
+    for start, stop in pairwise(edges):
+        shot = replace(picture, region=replace(region, start_frame=start, stop_frame=stop))
+        share = (stop - start) / (region.stop_frame - region.start_frame)
+        count = max(1, round(_THUMBNAIL_COUNT * share))
+        coarse = FrameFormat(count * region.rate / (stop - start), WIDTH_PIXELS // 2, HEIGHT_PIXELS // 2)
+        pictures = (rgb for block in frames_of(shot, coarse) for rgb in block)
+        width = (stop - start) / count
+        for number, rgb in enumerate(islice(pictures, count)):
+            yield Thumbnail(
+                _second_of(picture, start + number * width), _second_of(picture, start + (number + 1) * width), rgb
+            )

@@ -53,7 +53,8 @@ def _box(
     u = np.abs((_X - x) * cos + (_Y - y) * sin) - (half_width - round_pixels)
     v = np.abs((_Y - y) * cos - (_X - x) * sin) - (half_height - round_pixels)
     outside = np.hypot(np.maximum(u, 0), np.maximum(v, 0))
-    return outside + np.minimum(np.maximum(u, v), 0) - round_pixels
+    distance: np.ndarray = outside + np.minimum(np.maximum(u, v), 0) - round_pixels
+    return distance
 
 
 def _stage(wall: tuple[float, float, float], floor: tuple[float, float, float], floor_y: float) -> Image:
@@ -64,7 +65,8 @@ def _stage(wall: tuple[float, float, float], floor: tuple[float, float, float], 
     ground = (boards * (0.72 + 0.28 * (_Y - floor_y) / (HEIGHT_PIXELS - floor_y)))[..., None] * np.array(
         floor, np.float32
     )
-    return np.where((_Y >= floor_y)[..., None], ground, image).astype(np.float32)
+    stage: Image = np.where((_Y >= floor_y)[..., None], ground, image).astype(np.float32)
+    return stage
 
 
 def _shadow(image: Image, x: float, y: float, radius: float, height: float) -> Image:
@@ -72,7 +74,8 @@ def _shadow(image: Image, x: float, y: float, radius: float, height: float) -> I
     spread = 1 + height / 220
     distance = np.hypot((_X - x) / (radius * spread), (_Y - y) / (radius * 0.22 * spread)) - 1
     dark = 0.45 / spread * np.clip(0.5 - distance / 0.9, 0, 1)[..., None]
-    return image * (1 - dark)
+    shaded: Image = image * (1 - dark)
+    return shaded
 
 
 _BALL_STAGE = _stage((0.93, 0.80, 0.62), (0.60, 0.38, 0.22), 270)
@@ -138,8 +141,8 @@ def _draw_hammer(t: float, strikes: tuple[float, ...]) -> Image:
 
 def _draw_crate(t: float, landings: tuple[float, ...]) -> Image:
     image = _CRATE_STAGE
-    tread, rise, half = 112.0, 46.0, 27.0
-    for step in range(6):
+    tread, rise, half = 96.0, 42.0, 27.0
+    for step in range(7):
         top = 110 + rise * step
         image = _shape(
             image,
