@@ -6,11 +6,11 @@ from functools import partial
 
 import numpy as np
 import pytest
-from support.server import RATE_HZ, frame_messages, header, running_server
 
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_server.engine.fake import FakeEngine
 from diffava_server.rpc.translate import AUDIO_CHUNK_BYTES
+from support.server import RATE_HZ, frame_messages, header, running_server
 
 
 def takes_of(responses):

@@ -12,15 +12,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import structlog
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_proto.v1 import foley_pb2_grpc
@@ -60,6 +62,15 @@ class Gate:
         return count
 
 
+class Refusal(NamedTuple):
+    """A failed call as a client sees it."""
+
+    code: str
+    reason: str
+    sentence: str
+    is_retryable: bool
+
+
 def quiet_log() -> Any:
     return structlog.wrap_logger(structlog.ReturnLogger(), processors=[lambda *_: ""])
 
@@ -94,9 +105,37 @@ class Calls:
 async def running_server(tmp_path: Path, engine: EngineFactory | None = None, **settings: Any) -> AsyncIterator[Calls]:
     """A server in this event loop, by default with `FakeEngine()`."""
     config = server_config(tmp_path, **settings)
-    async with running(config, engine or partial(FakeEngine), quiet_log()) as server:
-        async with grpc.aio.insecure_channel(server.state.address) as channel:
-            yield Calls(server, channel, (("authorization", f"Bearer {server.token}"),))
+    async with (
+        running(config, engine or partial(FakeEngine), quiet_log()) as server,
+        grpc.aio.insecure_channel(server.state.address) as channel,
+    ):
+        yield Calls(server, channel, (("authorization", f"Bearer {server.token}"),))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until the condition holds."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def refusal_of(call: Any) -> Refusal:
+    """How a call that must fail ended."""
+    try:
+        if hasattr(call, "__aiter__"):
+            async for _ in call:
+                pass
+        else:
+            await call
+    except grpc.aio.AioRpcError as error:
+        status = rpc_status.from_call(error)
+        info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+        is_retryable = False
+        for detail in status.details if status is not None else ():
+            detail.Unpack(info)
+            is_retryable = detail.Unpack(retry) or is_retryable
+        return Refusal(error.code().name, info.reason, error.details() or "", is_retryable)
+    raise AssertionError("the call succeeded")
 
 
 def header(sample_count: int = RATE_HZ, **fields: Any) -> pb.GenerateRequest:

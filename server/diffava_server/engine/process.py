@@ -44,6 +44,11 @@ class EngineProcess:
         """The worker's process id, None while there is none."""
         return self._process.pid if self._process is not None else None
 
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether a cancelled job still has the worker."""
+        return self._background is not None and not self._background.done() and self._pipe is not None
+
     async def start(self) -> None:
         """Start the worker and wait until its models are loaded.
 
@@ -96,6 +101,7 @@ class EngineProcess:
                         yield message
         finally:
             if not is_over and self._pipe is not None:
+                self._cancelled_job.value = self._job_number
                 self._background = asyncio.create_task(self._settle())
                 await asyncio.shield(self._background)
 
@@ -115,8 +121,7 @@ class EngineProcess:
         await self._send(block)
 
     async def _settle(self) -> None:
-        """Cancel the running job and wait for the worker to be free; kill it if it does not listen."""
-        self._cancelled_job.value = self._job_number
+        """Wait for the worker to end its cancelled job; kill it if it does not listen."""
         try:
             async with asyncio.timeout(self._cancel_grace_s):
                 await self._drain()

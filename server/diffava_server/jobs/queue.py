@@ -1,11 +1,10 @@
 """Who may use the one engine, and when: a bounded queue with fair turns between clients. Knows nothing of the jobs.
 
-A client with forty jobs and one with a single job take turns: each client's own jobs stay in order, and whoever was
-served last goes behind the others. A ticket lives no longer than the call that took it.
+Start-time fair queuing: a job joins the round that is being served, or the one after its client's latest job, so that
+a client with forty jobs and one with a single job take turns. A ticket lives no longer than the call that took it.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator
 from types import TracebackType
 
@@ -21,15 +20,15 @@ class JobQueue:
 
     def __init__(self, max_waiting: int) -> None:
         self._max_waiting = max_waiting
-        # Clients in the order of their turns, each with its waiting tickets in the order of arrival.
-        self._waiting: dict[str, deque[Ticket]] = {}
+        self._waiting: list[Ticket] = []  # in the order of their turns
         self._running: Ticket | None = None
-        self._served_last = ""
+        self._round = 0
+        self._next_round: dict[str, int] = {}  # of clients that have had, or wait for, a turn in this round or later
 
     @property
     def waiting_count(self) -> int:
         """Jobs that wait."""
-        return sum(len(tickets) for tickets in self._waiting.values())
+        return len(self._waiting)
 
     @property
     def is_busy(self) -> bool:
@@ -42,13 +41,14 @@ class JobQueue:
         Raises:
             QueueFullError: Too many jobs wait already.
         """
-        if self._running is not None and self.waiting_count >= self._max_waiting:
+        if self._running is not None and len(self._waiting) >= self._max_waiting:
             raise QueueFullError(
-                f"{self.waiting_count} jobs wait already and this server queues {self._max_waiting}; "
+                f"{len(self._waiting)} jobs wait already and this server queues {self._max_waiting}; "
                 "please try again in a moment."
             )
-        ticket = Ticket(self, client_id)
-        self._waiting.setdefault(client_id, deque()).append(ticket)
+        ticket = Ticket(self, client_id, max(self._round, self._next_round.get(client_id, 0)))
+        self._next_round[client_id] = ticket.round + 1
+        self._waiting.append(ticket)
         self._advance()
         return ticket
 
@@ -56,51 +56,42 @@ class JobQueue:
         """Give a ticket back, from the queue or from the engine; twice does no harm."""
         if ticket is self._running:
             self._running = None
-        elif ticket in self._waiting.get(ticket.client_id, ()):
-            self._remove(ticket)
+        elif ticket in self._waiting:
+            self._waiting.remove(ticket)
+            # A job that was given up does not count against its client's others.
+            for other in self._waiting:
+                if other.client_id == ticket.client_id and other.round > ticket.round:
+                    other.round -= 1
+            self._next_round[ticket.client_id] -= 1
         self._advance()
 
     def position(self, ticket: "Ticket") -> int:
         """How many jobs are ahead of this waiting one, the running one included."""
-        return self._order().index(ticket) + (self._running is not None)
+        return self._waiting.index(ticket) + (self._running is not None)
 
     def is_running(self, ticket: "Ticket") -> bool:
         """Whether this ticket has the engine."""
         return ticket is self._running
 
-    def _order(self) -> list["Ticket"]:
-        turns = [
-            # The client that was served last has had its turn of this round.
-            (rank + (client_id == self._served_last), place, ticket)
-            for place, (client_id, tickets) in enumerate(self._waiting.items())
-            for rank, ticket in enumerate(tickets)
-        ]
-        return [ticket for _, _, ticket in sorted(turns, key=lambda turn: turn[:2])]
-
     def _advance(self) -> None:
+        self._waiting.sort(key=lambda ticket: ticket.round)  # stable: by arrival within a round
         if self._running is None and self._waiting:
-            ticket = self._order()[0]
-            self._remove(ticket)
-            if (rest := self._waiting.pop(ticket.client_id, None)) is not None:
-                self._waiting[ticket.client_id] = rest  # to the end of the round
-            self._running, self._served_last = ticket, ticket.client_id
+            self._running = self._waiting.pop(0)
+            self._running.changed.set()
+            self._round = self._running.round
+            self._next_round = {client: turn for client, turn in self._next_round.items() if turn > self._round}
+        if self._running is None:
+            self._next_round.clear()  # nobody is left to take turns with
+        for ticket in self._waiting:
             ticket.changed.set()
-        for tickets in self._waiting.values():
-            for ticket in tickets:
-                ticket.changed.set()
-
-    def _remove(self, ticket: "Ticket") -> None:
-        tickets = self._waiting[ticket.client_id]
-        tickets.remove(ticket)
-        if not tickets:
-            del self._waiting[ticket.client_id]
 
 
 class Ticket:
     """One job's place in the queue."""
 
-    def __init__(self, queue: JobQueue, client_id: str) -> None:
+    def __init__(self, queue: JobQueue, client_id: str, turn: int) -> None:
         self.client_id = client_id
+        self.round = turn
         self.changed = asyncio.Event()
         self._queue = queue
 
