@@ -1,6 +1,7 @@
 from fractions import Fraction
 
 import pytest
+
 from diffava_resolve.errors import RequestError
 from diffava_resolve.timeline.positions import format_timecode, parse_position
 

@@ -2,6 +2,7 @@ from fractions import Fraction
 
 import opentimelineio as otio
 import pytest
+
 from diffava_resolve.errors import TimelineError
 from diffava_resolve.timeline.rates import (
     exact_rate,

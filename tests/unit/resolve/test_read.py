@@ -5,6 +5,7 @@ import struct
 
 import opentimelineio as otio
 import pytest
+
 from diffava_resolve.errors import TimelineError
 from diffava_resolve.timeline.rates import timeline_rate
 from diffava_resolve.timeline.read import read_timeline

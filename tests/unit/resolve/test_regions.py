@@ -2,6 +2,7 @@ from fractions import Fraction
 
 import opentimelineio as otio
 import pytest
+
 from diffava_resolve.errors import RequestError
 from diffava_resolve.timeline.regions import (
     clips_of,
