@@ -21,7 +21,7 @@ from diffava.spec import FoleyRequest, Frames, Spec
 
 @dataclass(frozen=True)
 class FrameGroup:
-    """Up to 8 consecutive frames of one shot, and the time they stand for, cut off at the shot's edges."""
+    """Up to 8 consecutive frames of one shot, and their time; the groups of a shot fill it from edge to edge."""
 
     rgb: UInt8[Tensor, "F height width 3"]
     shot: int
@@ -70,14 +70,18 @@ def groups_of(frames: Iterable[Frames], request: FoleyRequest, spec: Spec, group
     held: list[Tensor] = []
     first = 0
 
+    def shot_of(frame: int) -> int:
+        return shot_of_frame(frame, request, spec)
+
     def group() -> FrameGroup:
-        shot = shot_of_frame(first, request, spec)
-        start_s, stop_s = first / spec.frame_rate, (first + len(held)) / spec.frame_rate
-        return FrameGroup(torch.stack(held), shot, max(start_s, edges_s[shot]), min(stop_s, edges_s[shot + 1]))
+        shot, stop = shot_of(first), first + len(held)
+        start_s = first / spec.frame_rate if shot_of(first - 1) == shot and first else edges_s[shot]
+        stop_s = stop / spec.frame_rate if shot_of(stop) == shot and stop < request.frame_count else edges_s[shot + 1]
+        return FrameGroup(torch.stack(held), shot, start_s, stop_s)
 
     for picture in _pictures(frames, request, spec):
         number = first + len(held)
-        if held and shot_of_frame(number, request, spec) != shot_of_frame(first, request, spec):
+        if held and shot_of(number) != shot_of(first):
             yield group()
             first, held = number, []
         held.append(picture)

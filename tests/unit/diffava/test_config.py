@@ -1,0 +1,119 @@
+"""Presets and configuration files: what they mean, and what they refuse."""
+
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import ValidationError
+
+from diffava.config import DefaultsSection, config_from_dict, load_config, preset_names
+from diffava.errors import ConfigError
+from diffava.spec import SamplerName
+
+
+def test_every_preset_loads_under_its_own_name():
+    assert preset_names() == ("audioldm-l", "audioldm-m", "audioldm-s", "mini", "nano")
+    for name in preset_names():
+        assert load_config(name).name == name
+
+
+def test_reading_a_configuration_does_not_load_torch():
+    code = "import sys, diffava.config as c; c.load_config('nano'); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_keeps_audioldms_rates(name):
+    spec = load_config(name).to_spec()
+    assert (spec.sample_rate_hz, spec.hop_samples, spec.mel_bins, spec.vae_factor) == (16_000, 160, 64, 4)
+    assert spec.latent_rate_hz == 25
+    assert isinstance(spec.frame_rate, Fraction)
+
+
+def test_nano_reads_small_pictures():
+    spec = load_config("nano").to_spec()
+    assert (spec.frame_size_pixels, spec.frame_rate) == (32, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "heads"),
+    [("audioldm-s", (4, 8, 12, 20)), ("audioldm-m", (6, 12, 18, 30)), ("audioldm-l", (4, 8, 12, 20))],
+)
+def test_heads_are_those_of_the_original_unless_the_published_ones_are_asked_for(name, heads):
+    config = load_config(name)
+    assert config.unet.attention_heads == heads
+    values = config.model_dump(mode="json")
+    values["unet"]["heads"] = "published"
+    assert config_from_dict(values, name).unet.attention_heads == (8, 8, 8, 8)
+
+
+def test_published_models_say_that_they_are_not_for_commercial_work():
+    for name in ("audioldm-s", "audioldm-m", "audioldm-l"):
+        config = load_config(name)
+        assert not config.commercial_use_allowed
+        assert "CC BY-NC-SA 4.0" in config.licence
+        assert "CC BY-NC-SA 4.0" in config.warning
+
+
+def test_untrained_presets_say_so():
+    assert "random weights" in load_config("nano").warning
+    assert "not trained" in load_config("mini").warning
+
+
+def test_an_unknown_preset_names_the_known_ones():
+    with pytest.raises(ConfigError, match=r"no model preset 'nanno'.*mini, nano"):
+        load_config("nanno")
+
+
+def test_an_unknown_key_is_named_with_the_known_ones_beside_it(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "mine"\nlicence = "MIT"\ncommercial_use_allowed = true\n'
+        "[unet]\nblock_out_channels = [16, 32]\nhead_channels = 8\nlayer_per_block = 1\n"
+    )
+    with pytest.raises(ConfigError, match=r"unknown key 'unet\.layer_per_block'; known here: .*layers_per_block"):
+        load_config(path)
+
+
+def test_a_missing_key_is_named(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\n[unet]\nhead_channels = 8\n')
+    with pytest.raises(ConfigError, match=r"unet\.block_out_channels: Field required"):
+        load_config(path)
+
+
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text("name = ")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_config(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_a_window_that_the_denoiser_cannot_halve_is_refused():
+    values = load_config("mini").model_dump(mode="json")
+    values["spec"]["window_latent_frames"] = 100
+    with pytest.raises(ConfigError, match=r"window_latent_frames is 100.*multiple of 8"):
+        config_from_dict(values, "mini")
+
+
+def test_a_configuration_survives_json():
+    for name in preset_names():
+        config = load_config(name)
+        assert config_from_dict(config.model_dump(mode="json"), name) == config
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        load_config("nano").name = "other"
+
+
+def test_the_samplers_of_configurations_are_those_of_requests():
+    assert get_args(DefaultsSection.model_fields["sampler"].annotation) == get_args(SamplerName)
