@@ -18,9 +18,10 @@ from av.video.stream import VideoStream
 from diffava_resolve.errors import MediaError
 from diffava_resolve.frames.source import SourceFile, open_video
 
-# A container may round times to its ticks, Matroska to whole milliseconds: a second that falls this close before a
-# picture means that picture.
-_MAX_ROUNDING_S = Fraction(1, 1000)
+# A second that falls this close before a picture means that picture, up to a quarter of a frame: containers round times
+# to their ticks (Matroska to milliseconds), phones stamp their frames with some jitter, and timelines ask at the very
+# begin of a frame.
+_MAX_JITTER_S = Fraction(4, 1000)
 
 # Decoding on beats seeking for jumps up to this.
 _FORWARD_SEEK_S = Fraction(4)
@@ -97,7 +98,7 @@ class Movie:
         if self._is_single_picture:
             return self._window[0]
         backwards, self._asked_s = second < self._asked_s, second
-        until_s = second + min(_MAX_ROUNDING_S, Fraction(self._stream.time_base or 1))
+        until_s = second + min(_MAX_JITTER_S, self._usual_duration_s / 4)
         is_before_window = second < self._window[0].start_s and self._window[0].start_s > 0
         if is_before_window or second > self._window[-1].start_s + _FORWARD_SEEK_S:
             self._seek(second)
@@ -107,6 +108,10 @@ class Movie:
         shown = next((p for p in reversed(self._window) if p.start_s <= until_s), self._window[0])
         self._check_inside(second, shown, ended)
         return shown
+
+    @property
+    def _usual_duration_s(self) -> Fraction:
+        return 1 / Fraction(self._stream.average_rate or self._stream.guessed_rate or 25)
 
     def _check_inside(self, second: Fraction, shown: StillPicture, ended: bool) -> None:
         tolerance_s = max(self._tolerance_s, shown.duration_s)
@@ -180,7 +185,7 @@ class Movie:
         anywhere else there are none that could be placed.
         """
         time_base = Fraction(self._stream.time_base or 1)
-        usual_s = 1 / Fraction(self._stream.average_rate or self._stream.guessed_rate or 25)
+        usual_s = self._usual_duration_s
         aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         start_s = -usual_s
         try:

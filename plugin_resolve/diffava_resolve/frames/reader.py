@@ -35,8 +35,8 @@ def frames_of(
     """What the viewer sees, at the encoder's rate and size.
 
     Encoder frame k shows the region's second (k + 1/2) / rate: the timeline frame that is on screen at that moment,
-    at the latest the region's last. That timeline frame shows what its layers have at its start, as editors do: at 200 %
-    every second media frame, beginning with the first; played backwards, every frame from the last one on.
+    at the latest the region's last. That timeline frame shows what its layers have at its start, as editors do: at
+    200 % every second media frame, beginning with the first; played backwards, every frame from the last one on.
 
     Args:
         picture: The region and what is seen in it.

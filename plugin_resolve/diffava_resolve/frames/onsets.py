@@ -1,0 +1,106 @@
+"""When sounds begin in an audio file: peaks of spectral flux, placed on the steepest rise. Knows nothing of pictures.
+
+Reads the file in blocks, so that memory does not grow with its length.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from diffava_resolve.errors import MediaError
+
+_HOP_S = 0.010
+_FLOOR = 1e-4  # of full scale; what lies below is silence. Log compression lets quiet attacks count beside loud ones.
+_BANDS, _LOWEST_HZ = 24, 60.0
+
+# A peak must be the largest within 30 ms, and stand this far (nepers, mean over the bands) above the 200 ms around it.
+_PEAK_HOPS, _AROUND_HOPS, _MIN_FLUX = 3, 10, 0.15
+
+# The envelope must rise by this much (nepers) at the onset: the click of a sound that ends abruptly is none.
+_MIN_RISE = 0.35
+_STEPS_PER_HOP, _RISE_STEPS = 10, 3  # the envelope has one value a millisecond
+
+
+@dataclass(frozen=True)
+class _Hop:
+    """10 ms of sound: how much its spectrum has risen, and the log envelope in steps of 1 ms."""
+
+    flux: float
+    envelope: np.ndarray
+
+
+_SILENCE = _Hop(0.0, np.full(_STEPS_PER_HOP, np.log(_FLOOR)))
+
+
+def onsets_s(path: Path) -> tuple[float, ...]:
+    """The seconds, from the file's start, at which sounds begin; to a few milliseconds for clear attacks.
+
+    Spectral flux: the mean over 24 bands of the positive changes of the log energy between windows of 20 ms, 10 ms
+    apart (the idea of librosa's `onset_strength`; bands and thresholds are our choice); its peaks are placed where the
+    envelope rises most. What already sounds in the file's first 10 ms has no onset.
+
+    Raises:
+        MediaError: The file cannot be read as audio.
+    """
+    reach = _AROUND_HOPS
+    around = deque([_SILENCE] * reach, maxlen=2 * reach + 1)
+    onsets: list[float] = []
+    for index, hop in enumerate(chain(_hops(path), [_SILENCE] * reach), -reach):
+        around.append(hop)
+        if index >= 0 and _is_peak(np.array([one.flux for one in around])):
+            rise, step = _steepest_rise([one.envelope for one in around][reach - 1 : reach + 2])
+            if rise > _MIN_RISE:
+                onsets.append((index - 1) * _HOP_S + step * _HOP_S / _STEPS_PER_HOP)
+    return tuple(onsets)
+
+
+def _hops(path: Path) -> Iterator[_Hop]:
+    bands_before: np.ndarray | None = None
+    for window, rate_hz in _windows(path):
+        spectrum = np.abs(np.fft.rfft(window * np.hanning(len(window)))) * (4 / len(window))
+        edges_hz = np.geomspace(_LOWEST_HZ, rate_hz / 2, _BANDS + 1)
+        # Narrow bands at low frequencies would hold no bin: each takes at least its nearest one.
+        starts = np.minimum(
+            np.searchsorted(np.fft.rfftfreq(len(window), 1 / rate_hz), edges_hz[:-1]), len(spectrum) - 1
+        )
+        bands = np.log(np.sqrt(np.maximum.reduceat(spectrum**2, np.unique(starts))) + _FLOOR)
+        flux = 0.0 if bands_before is None else float(np.maximum(bands - bands_before, 0).mean())
+        bands_before = bands
+        newest = window[len(window) // 2 :]
+        steps = np.array_split(newest, _STEPS_PER_HOP)
+        yield _Hop(flux, np.log([float(np.sqrt(np.mean(step**2))) + _FLOOR for step in steps]))
+
+
+def _windows(path: Path) -> Iterator[tuple[np.ndarray, int]]:
+    """Mono windows of two hops, one hop apart, and the sample rate; the first begins a hop before the file."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            hop = round(_HOP_S * file.samplerate)
+            window = np.zeros(2 * hop)
+            for block in file.blocks(hop, dtype="float64", always_2d=True, fill_value=0.0):
+                window = np.concatenate([window[hop:], block.mean(axis=1)])
+                yield window, file.samplerate
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise MediaError(f"The audio file {path} cannot be read ({error}); make it again or relink it.") from error
+
+
+def _is_peak(flux: np.ndarray) -> bool:
+    """Whether the middle value is the first of the largest near it, and stands out."""
+    middle = len(flux) // 2
+    before, after = flux[middle - _PEAK_HOPS : middle], flux[middle + 1 : middle + 1 + _PEAK_HOPS]
+    value = flux[middle]
+    return bool(value > before.max() and value >= after.max() and value > flux.mean() + _MIN_FLUX)
+
+
+def _steepest_rise(envelopes: Iterable[np.ndarray]) -> tuple[float, int]:
+    """The largest rise of the envelope over 3 ms, in nepers, and the step at which it happens."""
+    envelope = np.concatenate([*envelopes])
+    means = np.convolve(envelope, np.full(_RISE_STEPS, 1 / _RISE_STEPS), mode="valid")
+    rises = means[_RISE_STEPS:] - means[:-_RISE_STEPS]
+    steepest = int(rises.argmax())
+    return float(rises[steepest]), steepest + _RISE_STEPS
