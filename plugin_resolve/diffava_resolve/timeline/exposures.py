@@ -32,6 +32,7 @@ class Linear:
 
 
 ONE = Linear(Fraction(1))
+IDENTITY = Linear(Fraction(0), Fraction(1))
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Exposure:
 
 def moved(exposures: Sequence[Exposure], to_inner: Linear) -> list[Exposure]:
     """The exposures in an outer time, in which `to_inner(t)` is their own; a negative slope plays them backwards."""
+    if to_inner == IDENTITY:
+        return list(exposures)
     to_outer = to_inner.inverse()
     outer = []
     for exposure in exposures:

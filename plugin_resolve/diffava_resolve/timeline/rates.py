@@ -6,6 +6,7 @@ Knows nothing of timecode text (positions.py) and of regions (regions.py).
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 import opentimelineio as otio
 
@@ -16,6 +17,7 @@ _NTSC_TOLERANCE = Fraction(6, 1000)  # 23.98 is written for 23.976; the next exa
 _LOWEST_FRAME_RATE, _HIGHEST_FRAME_RATE = 5, 300  # outside: seconds, milliseconds, samples or ticks, not pictures
 
 
+@lru_cache(maxsize=64)  # asked for every clip; a timeline knows a handful of rates
 def exact_rate(rate: float) -> Fraction:
     """The rational rate that a floating-point one stands for: 23.976, 23.98 and 23.976024 are 24000/1001.
 

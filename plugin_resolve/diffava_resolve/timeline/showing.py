@@ -12,7 +12,7 @@ from itertools import pairwise
 import opentimelineio as otio
 
 from diffava_resolve.timeline.durations import children_with_start_s, duration_s, source_start_s
-from diffava_resolve.timeline.exposures import Exposure, Linear, Piece, dissolved, frozen, laid_over, moved
+from diffava_resolve.timeline.exposures import IDENTITY, Exposure, Linear, Piece, dissolved, frozen, laid_over, moved
 from diffava_resolve.timeline.rates import exact_rate, seconds_of
 
 
@@ -56,7 +56,7 @@ class Showing:
             return self._of_stack(item, start_s, stop_s)
         if self.is_see_through(item):
             return [Exposure(start_s, stop_s)]
-        return [Exposure(start_s, stop_s, (Piece(item, Linear(Fraction(0), Fraction(1))),))]
+        return [Exposure(start_s, stop_s, (Piece(item, IDENTITY),))]
 
     def _of_stack(self, stack: otio.core.Composition, start_s: Fraction, stop_s: Fraction) -> list[Exposure]:
         if not len(stack):

@@ -3,6 +3,8 @@
 import time as clock
 from fractions import Fraction
 
+import av
+import numpy as np
 import opentimelineio as otio
 import pytest
 
@@ -441,3 +443,22 @@ def test_a_ten_minute_timeline_with_hundreds_of_clips_is_read_in_time(see, folde
     picture = picture_of(cut, Region(Fraction(24), 0, 0, 14400), folder)
     assert clock.perf_counter() - started < 5
     assert len(picture.segments) == 600
+
+
+def write_movie(path, start_timecode):
+    with av.open(str(path), "w") as container:
+        container.metadata["timecode"] = start_timecode
+        stream = container.add_stream("mpeg4", rate=24, options={"threads": "1"})
+        stream.width = stream.height = 16
+        for _ in range(3):
+            picture = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+
+
+def test_without_an_available_range_the_files_own_timecode_counts_where_the_source_range_lies_behind_it(see, folder):
+    write_movie(folder / "timecode.mov", "01:00:00:00")
+    reference = otio.schema.ExternalReference("timecode.mov")
+    for start in (86401, 1):
+        cut = timeline([[clip(reference, start, 2, 24)]], rate=24)
+        assert see(cut).segments[0].layers[0].media_start_s == Fraction(1, 24)
