@@ -80,16 +80,21 @@ class LocalEngine:
 
 
 def _open(name: str) -> "FoleyPipeline":
-    from diffava import builders
     from diffava.config import preset_names
     from diffava.errors import DiffavaError
 
-    try:
-        return builders.build(name) if name in preset_names() else builders.load(Path(name))
-    except DiffavaError as error:
+    # Looked up before the libraries are loaded, which takes seconds: a typing mistake is answered at once.
+    is_preset = name in preset_names()
+    if not is_preset and not Path(name).is_dir():
         raise UnknownModelError(
-            f"The model '{name}' cannot be loaded: {error} Known presets: {', '.join(preset_names())}."
-        ) from error
+            f"There is no model '{name}': it is neither a preset ({', '.join(preset_names())}) nor a model's folder."
+        )
+    from diffava import builders
+
+    try:
+        return builders.build(name) if is_preset else builders.load(Path(name))
+    except DiffavaError as error:
+        raise UnknownModelError(f"The model '{name}' cannot be loaded: {error}") from error
 
 
 def _describe(pipeline: "FoleyPipeline") -> EngineModel:

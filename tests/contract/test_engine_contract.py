@@ -1,0 +1,159 @@
+"""What every engine promises, run on the fake one and on the real model classes."""
+
+import numpy as np
+import pytest
+
+from diffava_server.engine.fake import FakeEngine
+from diffava_server.engine.protocol import Audio, FrameBlock, Job, KeptAudio, Progress
+from diffava_server.errors import InvalidRequestError, JobCancelledError, ServerError
+
+SAMPLE_COUNT = 24_001
+
+
+@pytest.fixture(scope="module", params=["fake", "local nano"])
+def engine(request):
+    if request.param == "fake":
+        return FakeEngine(step_count=3)
+    pytest.importorskip("torch")
+    from diffava_server.engine.local import LocalEngine
+
+    return LocalEngine(("nano",))
+
+
+def job_for(engine, **fields):
+    model = engine.models()[0]
+    return Job(
+        **{
+            "model": model.name,
+            "prompt": "a door",
+            "sample_count": SAMPLE_COUNT,
+            "seeds": (1,),
+            "frame_count": model.frame_count(SAMPLE_COUNT),
+            "step_count": 3,
+            **fields,
+        }
+    )
+
+
+def frames_for(engine, count, block_frames=2):
+    size = engine.models()[0].frame_bytes
+    for first in range(0, count, block_frames):
+        frame_count = min(block_frames, count - first)
+        yield FrameBlock(first, frame_count, bytes([first % 256]) * (frame_count * size))
+
+
+def run(engine, job, is_cancelled=lambda: False, frames=None):
+    events = []
+    frames = frames_for(engine, job.frame_count) if frames is None else frames
+    engine.run(job, frames, emit=events.append, is_cancelled=is_cancelled)
+    return events
+
+
+def takes_of(events):
+    """Each take's samples; fails unless blocks come take by take, in order, without gaps."""
+    takes = []
+    for event in events:
+        if isinstance(event, Audio):
+            if event.take == len(takes):
+                takes.append(b"")
+            assert event.take == len(takes) - 1
+            assert event.first_sample * 4 == len(takes[-1])
+            takes[-1] += event.pcm_f32le
+    return takes
+
+
+def test_the_models_describe_themselves_wholly(engine):
+    for model in engine.models():
+        assert model.name
+        assert len(model.weights_sha256) == 64
+        assert model.licence
+        assert model.frame_rate > 0
+        assert model.frame_bytes > 0
+        assert model.sample_rate_hz == 48_000
+        assert model.default_step_count > 0
+        assert model.default_guidance_scale >= 1
+
+
+@pytest.mark.parametrize("seeds", [(1,), (1, 2)])
+def test_each_take_has_exactly_the_samples_asked_for(engine, seeds):
+    takes = takes_of(run(engine, job_for(engine, seeds=seeds)))
+    assert [len(take) // 4 for take in takes] == [SAMPLE_COUNT] * len(seeds)
+    for take in takes:
+        samples = np.frombuffer(take, "<f4")
+        assert np.isfinite(samples).all()
+        assert np.abs(samples).max() <= 1
+
+
+def test_the_same_job_gives_the_same_bytes(engine):
+    job = job_for(engine, seeds=(5, 6))
+    assert takes_of(run(engine, job)) == takes_of(run(engine, job))
+
+
+def test_sound_from_the_prompt_alone_needs_no_frames(engine):
+    takes = takes_of(run(engine, job_for(engine, frame_count=0), frames=iter(())))
+    assert len(takes[0]) // 4 == SAMPLE_COUNT
+
+
+def test_progress_goes_through_the_stages_in_order_and_to_their_ends(engine):
+    progress = [event for event in run(engine, job_for(engine)) if isinstance(event, Progress)]
+    stages = list(dict.fromkeys(event.stage for event in progress))
+    assert stages == ["features", "latent", "waveform"]
+    for stage in stages:
+        completed = [event.completed for event in progress if event.stage == stage]
+        assert completed == sorted(completed)
+        last = [event for event in progress if event.stage == stage][-1]
+        assert last.completed == last.total
+
+
+def test_frames_are_pulled_in_order_and_all_of_them(engine):
+    job = job_for(engine)
+    pulled = []
+
+    def frames():
+        for block in frames_for(engine, job.frame_count):
+            pulled.append(block.first_frame)
+            yield block
+
+    run(engine, job, frames=frames())
+    assert pulled == list(range(0, job.frame_count, 2))
+
+
+def test_a_cancelled_job_stops_before_its_next_step(engine):
+    seen = []
+
+    def emit(event):
+        seen.append(event)
+
+    def is_cancelled():
+        return any(isinstance(e, Progress) and e.stage == "latent" and e.completed >= 1 for e in seen)
+
+    job = job_for(engine)
+    with pytest.raises(JobCancelledError):
+        engine.run(job, frames_for(engine, job.frame_count), emit=emit, is_cancelled=is_cancelled)
+    assert max(e.completed for e in seen if isinstance(e, Progress) and e.stage == "latent") == 1
+    assert not takes_of(seen)
+
+
+def test_a_part_made_anew_comes_as_a_whole_take(engine):
+    """The engine hands back the whole range; who splices it into the old take is the client (`audio_file.splice`)."""
+    old = np.random.default_rng(0).uniform(-0.5, 0.5, SAMPLE_COUNT).astype("<f4")
+    kept = KeptAudio(9_600, 14_400, old.tobytes())
+    (take,) = takes_of(run(engine, job_for(engine, kept=kept)))
+    assert len(take) // 4 == SAMPLE_COUNT
+
+
+def test_a_model_that_is_not_loaded_is_refused_by_name(engine):
+    with pytest.raises(ServerError, match="no model 'maxi'"):
+        run(engine, job_for(engine, model="maxi"))
+
+
+def test_too_few_frames_are_refused(engine):
+    job = job_for(engine)
+    with pytest.raises(InvalidRequestError):
+        run(engine, job, frames=frames_for(engine, job.frame_count - 1))
+
+
+def test_an_engine_serves_again_after_a_refusal(engine):
+    with pytest.raises(ServerError):
+        run(engine, job_for(engine), frames=iter(()))
+    assert takes_of(run(engine, job_for(engine)))
