@@ -1,7 +1,7 @@
 """The features stage: a request and its frames in, `Features` out. Knows the encoders, not what follows them."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -11,6 +11,7 @@ from diffava.features.video import XClipVideoEncoder, groups_of
 from diffava.spec import Features, FoleyRequest, Frames, Progress, Spec
 
 
+@runtime_checkable  # so that tests can check arguments against it
 class FeatureEncoder(Protocol):
     """What the pipeline needs of this stage."""
 
