@@ -150,9 +150,9 @@ class LocalServers:
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
-    """Where local servers leave their addresses and tokens: `DIFFAVA_STATE_DIR`, or the user's runtime folder."""
+    """Where local servers leave their addresses and tokens: `DIFFAVA_STATE_DIR`, or a folder of this user."""
     given = environment.get(STATE_DIRECTORY_VARIABLE)
-    return Path(given).absolute() if given else platformdirs.user_runtime_path("diffava", appauthor=False)
+    return Path(given).absolute() if given else platformdirs.user_state_path("diffava", appauthor=False) / "servers"
 
 
 def launch_detached(settings: Mapping[str, str], log_file: Path) -> Process:

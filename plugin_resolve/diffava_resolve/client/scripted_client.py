@@ -33,7 +33,7 @@ SCRIPTED_MODEL = ModelInfo(
     weights_sha256="0" * 64,
     licence="CC0-1.0",
     commercial_use_allowed=True,
-    frames=FrameFormat(Fraction(8), 16, 16),
+    frames=FrameFormat(Fraction(8), 32, 18),
     sample_rate_hz=SAMPLE_RATE_HZ,
     default_step_count=2,
     default_guidance_scale=2.5,
@@ -144,9 +144,7 @@ def _impulses(
     return tuple(found)
 
 
-def _sound(
-    job: FoleyJob, seed: int, first_sample: int, impulses: tuple[int, ...], kept: Samples | None
-) -> Samples:
+def _sound(job: FoleyJob, seed: int, first_sample: int, impulses: tuple[int, ...], kept: Samples | None) -> Samples:
     """One block of a take."""
     stop_sample = min(first_sample + BLOCK_SAMPLES, job.sample_count)
     samples = _tone(seed, first_sample, stop_sample - first_sample)

@@ -31,7 +31,11 @@ class TakeMeasure:
 
     def _sync(self, take: Path) -> dict[str, Any]:
         region = self._picture.region
-        stop_s = self._start_s + Fraction(region.sample_count, SAMPLE_RATE_HZ)
-        onsets = tuple(second - float(self._start_s) for second in onsets_s(take) if self._start_s <= second < stop_s)
-        measured = asdict(measure_sync(self._hits_s, onsets, region.rate))
+        duration_s = Fraction(region.sample_count, SAMPLE_RATE_HZ)
+        onsets = tuple(
+            second - float(self._start_s)
+            for second in onsets_s(take)
+            if self._start_s <= second < self._start_s + duration_s
+        )
+        measured = asdict(measure_sync(self._hits_s, onsets, duration_s=duration_s, rate=region.rate))
         return {**measured, "tolerance_s": float(measured["tolerance_s"])}

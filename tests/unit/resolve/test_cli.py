@@ -1,0 +1,198 @@
+"""The commands as a person types them, in this process, against a server process with the fake engine."""
+
+import json
+import subprocess
+import sys
+from fractions import Fraction
+
+import pytest
+import soundfile
+from support.server import server_process
+from support.tiny_cut import write_tiny_cut
+
+from diffava.cli import run
+
+RATE = Fraction(24000, 1001)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with server_process(tmp_path_factory.mktemp("server"), Fraction(8), 32, 18) as process:
+        yield process
+
+
+@pytest.fixture
+def cut(tmp_path):
+    return write_tiny_cut(tmp_path, rate=RATE, flash_frames=(20,), markers=((5, 20, "rain"), (40, 10, "")))
+
+
+@pytest.fixture
+def diffava(server, monkeypatch, capsys, tmp_path):
+    """Runs a command line and gives exit code, stdout and stderr; the server and its token are given."""
+    monkeypatch.setenv("DIFFAVA_TOKEN", server.token)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, with_server=True):
+        needs_server = with_server and arguments[0] in {"foley", "generate", "regenerate", "verify"}
+        code = run([*map(str, arguments), *(["--server", server.address] if needs_server else [])])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def made(diffava, cut, *more):
+    assert diffava("foley", cut.path, "--prompt", "steps", "--seed", "5", "-o", "made.otio", *more)[0] == 0
+
+
+def test_foley_writes_the_timeline_and_says_so(diffava, cut, tmp_path):
+    code, out, err = diffava(
+        "foley", cut.path, "--prompt", "steps", "--range", "01:00:00:10", "f61", "--takes", 2, "-o", "made.otio"
+    )
+    assert code == 0
+    assert "Wrote made.otio." in out
+    assert "01:00:00:10 to 01:00:02:13" in out
+    assert "clicks" in err  # the model's warning is not for stdout
+    assert (tmp_path / "made.otio").is_file()
+    assert out.count("made.foley/foley-1-") == 2
+
+
+def test_with_json_the_last_line_is_one_object_with_exact_samples(diffava, cut, tmp_path):
+    code, out, _ = diffava("foley", cut.path, "--prompt", "steps", "--clip", "second", "-o", "made.otio", "--json")
+    assert code == 0
+    said = json.loads(out.splitlines()[-1])
+    (clip,) = said["clips"]
+    assert clip["start_frame"] == 36
+    assert clip["start_sample"] == 72072
+    assert soundfile.info(clip["takes"][0]["path"]).frames == clip["sample_count"] == 72072
+    assert out.count("\n") == 1
+
+
+def test_markers_have_their_own_prompts(diffava, cut):
+    code, out, _ = diffava("foley", cut.path, "--markers", "--prompt", "wind", "-o", "made.otio", "--json")
+    assert code == 0
+    assert [clip["takes"][0]["prompt"] for clip in json.loads(out)["clips"]] == ["rain", "foley"]
+
+
+def test_regenerate_adds_a_take_with_the_old_prompt(diffava, cut):
+    made(diffava, cut)
+    code, out, _ = diffava(
+        "regenerate", "made.otio", "--clip", "foley-1", "--range", "f30", "f40", "-o", "b.otio", "--json"
+    )
+    assert code == 0
+    said = json.loads(out)
+    assert said["clips"][0]["takes"][0]["prompt"] == "steps"
+    code, out, _ = diffava("takes", "b.otio", "--json")
+    (clip,) = json.loads(out)["clips"]
+    assert [take["number"] for take in clip["takes"]] == [1, 2]
+    assert clip["chosen"] == 2
+
+
+def test_takes_lists_and_selects(diffava, cut):
+    made(diffava, cut, "--takes", 2)
+    code, out, _ = diffava("takes", "made.otio")
+    assert code == 0
+    assert "* take 1" in out
+    code, out, _ = diffava("takes", "made.otio", "--clip", "foley-1", "--select", 2, "-o", "chosen.otio")
+    assert code == 0
+    assert "* take 2" in out
+    assert "* take 2" in diffava("takes", "chosen.otio")[1]
+
+
+def test_selecting_needs_a_place_to_write(diffava, cut):
+    made(diffava, cut)
+    code, _, err = diffava("takes", "made.otio", "--clip", "foley-1", "--select", 1)
+    assert code == 2
+    assert "--out" in err
+
+
+def test_verify_says_same_with_exit_code_0_and_differs_with_1(diffava, cut, tmp_path):
+    made(diffava, cut)
+    code, out, _ = diffava("verify", "made.otio")
+    assert (code, out.strip()) == (0, "foley-1 take 1: same")
+    (wav,) = (tmp_path / "made.foley").glob("*.wav")
+    wav.write_bytes(wav.read_bytes()[:-3] + b"\1\2\3")
+    code, out, _ = diffava("verify", "made.otio", "--json")
+    assert code == 1
+    assert json.loads(out)["takes"][0]["outcome"] == "differs"
+
+
+def test_verify_of_a_timeline_without_generated_clips_is_a_wrong_request(diffava, cut):
+    code, _, err = diffava("verify", cut.path)
+    assert code == 2
+    assert "nothing to verify" in err
+
+
+def test_generate_makes_one_wav(diffava, cut):
+    code, out, _ = diffava("generate", cut.media[0], "--prompt", "rain", "-o", "rain.wav", "--json")
+    assert code == 0
+    assert json.loads(out)["sample_count"] == soundfile.info("rain.wav").frames == 72072
+
+
+def test_export_says_what_is_lost(diffava, cut):
+    made(diffava, cut)
+    code, out, _ = diffava("export", "made.otio", "-o", "made.xml", "--json")
+    assert code == 0
+    assert json.loads(out)["losses"]
+
+
+def test_a_token_may_be_in_a_file(diffava, cut, server, monkeypatch):
+    monkeypatch.delenv("DIFFAVA_TOKEN")
+    arguments = ("foley", cut.path, "--prompt", "steps", "-o", "made.otio")
+    code, _, err = diffava(*arguments)
+    assert code == 2
+    assert "DIFFAVA_TOKEN" in err
+    assert diffava(*arguments, "--token-file", server.token_file)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["bogus"], "There is no command 'bogus'; there are demo, generate,"),
+        (["takes"], "TIMELINE requires an argument"),
+        (["takes", "x.otio", "--loud"], "--loud"),
+        (["foley", "x.otio", "--takes", "many", "-o", "y.otio"], "many"),
+        (["takes", "missing.otio"], "There is no timeline at missing.otio"),
+    ],
+)
+def test_wrong_words_end_with_2_and_one_sentence_on_stderr(diffava, arguments, says):
+    code, out, err = diffava(*arguments, with_server=False)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_range_clip_and_markers_exclude_each_other(diffava, cut):
+    code, _, err = diffava("foley", cut.path, "--prompt", "x", "--range", "f0", "f9", "--markers", "-o", "made.otio")
+    assert code == 2
+    assert "exclude each other" in err
+
+
+def test_the_help_loads_no_editors_library_and_no_torch():
+    script = (
+        "import sys; from diffava.cli import run; code = run(['--help']);"
+        "heavy = {'torch', 'opentimelineio', 'av', 'grpc', 'numpy'} & set(sys.modules); sys.exit(code or len(heavy))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "regenerate" in ended.stdout
+
+
+def test_a_missing_extra_says_what_to_install(diffava, cut, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("diffava_resolve.cli") or name == "opentimelineio"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "opentimelineio", None)
+    for name in [name for name in sys.modules if name.startswith("diffava_resolve.timeline")]:
+        monkeypatch.delitem(sys.modules, name)
+    code, _, err = diffava("takes", cut.path)
+    assert code == 1
+    assert "diffava-foley[resolve]" in err
+
+
+def test_models_are_listed_with_size_and_licence(diffava):
+    code, out, _ = diffava("models", "list", "--json")
+    assert code == 0
+    by_name = {model["name"]: model for model in json.loads(out)["models"]}
+    assert by_name["nano"]["commercial_use_allowed"]
+    assert not by_name["audioldm-s"]["commercial_use_allowed"]
+    assert by_name["mini"]["parameter_count"] > by_name["nano"]["parameter_count"] > 0
