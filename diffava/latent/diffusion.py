@@ -99,7 +99,8 @@ class LatentDiffusion:
         if request.kept is None or values is None:
             return None
         mask = frames_made_anew(self._spec, request.kept, plan.padded_frames)
-        padded = torch.nn.functional.pad(values, (0, 0, 0, plan.padded_frames - values.shape[1]))
+        padding = values[:, -1:].expand(-1, plan.padded_frames - plan.frames, -1)
+        padded = torch.cat([values, padding], dim=1)
         return KeptLatent(padded.to(self._unet.device, torch.float32), mask.to(self._unet.device))
 
 

@@ -37,12 +37,13 @@ class KeptLatent:
 
 
 def frames_made_anew(spec: Spec, kept: KeptPart, padded_frames: int) -> RegenerationMask:
-    """Every latent frame that the part to make anew touches; padding is made anew with a part that ends the range."""
+    """Every latent frame that the part to make anew touches; padding goes with the last frame of the range."""
     first = kept.regenerate_start_sample * spec.latent_rate_hz // spec.output_rate_hz
     stop = -(-kept.regenerate_stop_sample * spec.latent_rate_hz // spec.output_rate_hz)
     mask = torch.zeros(padded_frames, dtype=torch.bool)
     mask[first:stop] = True
-    mask[spec.latent_frames(kept.waveform.shape[-1]) :] = True
+    frames = spec.latent_frames(kept.waveform.shape[-1])
+    mask[frames:] = mask[frames - 1].clone()
     return mask
 
 

@@ -59,7 +59,7 @@ def test_the_same_seed_makes_the_same_part_to_the_bit_and_takes_differ(nano):
 def test_only_windows_that_touch_the_part_are_denoised(nano):
     lengths = []
     handle = nano.denoiser.register_forward_hook(lambda module, inputs, output: lengths.append(inputs[0].shape[2]))
-    regenerate(nano, 1500, 700, 710, some_latent(nano, 1500))
+    regenerate(nano, 1501, 700, 710, some_latent(nano, 1501))
     handle.remove()
     windows_a_pass = 2  # 128 frames long, 96 apart
     assert len(lengths) <= windows_a_pass * 5 * 6
@@ -67,7 +67,12 @@ def test_only_windows_that_touch_the_part_are_denoised(nano):
 
 def test_every_latent_frame_that_the_part_touches_is_made_anew():
     kept = KeptPart(torch.zeros(10 * 1920 + 7), 2 * 1920 + 1, 5 * 1920 + 1)
-    assert torch.nonzero(frames_made_anew(Spec(), kept, 16))[:, 0].tolist() == [2, 3, 4, 5, 11, 12, 13, 14, 15]
+    assert torch.nonzero(frames_made_anew(Spec(), kept, 16))[:, 0].tolist() == [2, 3, 4, 5]
+
+
+def test_the_padding_behind_the_range_is_made_anew_with_a_part_that_ends_the_range():
+    kept = KeptPart(torch.zeros(10 * 1920 + 7), 9 * 1920, 10 * 1920 + 7)
+    assert torch.nonzero(frames_made_anew(Spec(), kept, 16))[:, 0].tolist() == list(range(9, 16))
 
 
 def test_a_step_down_and_back_up_leaves_the_latent_at_its_noise_level():
