@@ -1,10 +1,8 @@
 """Writing a timeline, as .otio or as what another editor reads, and saying what that format does not carry."""
 
-import io
 import struct
 import warnings
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from diffava_resolve.timeline.losses import losses
 from diffava_resolve.timeline.media_urls import moved, with_absolute_urls
 from diffava_resolve.timeline.mlt_xml import mlt_xml
 from diffava_resolve.timeline.prepare import (
+    told_apart,
     with_media_ranges,
     with_placeholders,
     with_possible_timecode,
@@ -81,7 +80,7 @@ def export_timeline(timeline: otio.schema.Timeline, base_directory: Path, output
     lost = losses(timeline, rate, base_directory, suffix)
     absolute = with_absolute_urls(timeline, base_directory)
     try:
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             write_whole(output, lambda path: write(absolute, rate, path))
     except _ADAPTER_ERRORS as error:
@@ -100,7 +99,7 @@ def _write_otioz(timeline: otio.schema.Timeline, rate: Fraction, path: Path) -> 
 
 def _write_fcp_xml(timeline: otio.schema.Timeline, rate: Fraction, path: Path) -> None:
     shown = with_possible_timecode(with_tracks_in_stacks(timeline))
-    shown = with_placeholders(shown, otio.schema.ImageSequenceReference)
+    shown = told_apart(with_placeholders(shown, otio.schema.ImageSequenceReference))
     _write_text(path, otio.adapters.write_to_string(in_whole_frames(shown, rate, float(rate)), "fcp_xml"))
 
 

@@ -42,6 +42,8 @@ def loudness_of_blocks(blocks: Iterable[np.ndarray]) -> float | None:
     graph.configure()
     loudness_lufs, position = ABSOLUTE_GATE_LUFS, 0
     for block in blocks:
+        if not len(block):
+            continue  # the filter takes no empty frames
         frame = av.AudioFrame.from_ndarray(block[np.newaxis].astype(np.float32), format="flt", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, position, Fraction(1, SAMPLE_RATE_HZ)
         source.push(frame)

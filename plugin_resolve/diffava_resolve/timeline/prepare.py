@@ -95,3 +95,11 @@ def with_possible_timecode(timeline: otio.schema.Timeline) -> otio.schema.Timeli
         if timecode.get("displayformat") == "DF" and int(timecode.get("rate", {}).get("timebase", 0)) % 30 != 0:
             timecode["displayformat"] = "NDF"
     return changed
+
+
+def told_apart(timeline: otio.schema.Timeline) -> otio.schema.Timeline:
+    """A copy in which no two clips are equal: the FCP7 writer writes equal ones once, wherever else they lie."""
+    changed = timeline.deepcopy()
+    for number, clip in enumerate(changed.find_clips()):
+        clip.metadata["number"] = number
+    return changed
