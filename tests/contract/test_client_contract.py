@@ -1,4 +1,4 @@
-"""What every `FoleyClient` does: the scripted one, and the gRPC one against a real server process with the fake engine."""
+"""What every `FoleyClient` does: the scripted one, and the gRPC one against a server process with the fake engine."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -7,13 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.server import server_process
 
 from diffava_resolve.client.grpc_client import GrpcClient
 from diffava_resolve.client.protocol import FoleyClient, Progress, Started
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.errors import MediaError, RequestError
 from diffava_resolve.spec import FoleyJob
+from support.server import server_process
 
 SECOND = 48_000
 

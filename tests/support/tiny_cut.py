@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import opentimelineio as otio
+
 from support.clips import write_flash_clip
 
 CLIP_FRAMES = 36
@@ -31,7 +32,10 @@ def write_tiny_cut(
     markers: Sequence[tuple] = (),
     clip_frames: int = CLIP_FRAMES,
 ) -> TinyCut:
-    """Write the cut of two clips of `clip_frames`. `flash_frames` count from the timeline's start; `markers` are (start, count, note)."""
+    """Write the cut of two clips of `clip_frames`.
+
+    `flash_frames` count from the timeline's start; `markers` are (start, count, note).
+    """
     media = (directory / "first.mp4", directory / "second.mp4")
     for number, path in enumerate(media):
         first = number * clip_frames

@@ -7,10 +7,10 @@ from fractions import Fraction
 
 import pytest
 import soundfile
-from support.server import server_process
-from support.tiny_cut import write_tiny_cut
 
 from diffava.cli import run
+from support.server import server_process
+from support.tiny_cut import write_tiny_cut
 
 RATE = Fraction(24000, 1001)
 

@@ -11,11 +11,11 @@ from fractions import Fraction
 import grpc
 import numpy as np
 import pytest
-from support.server import server_process
 
 from diffava_resolve.client.grpc_client import GrpcClient
 from diffava_resolve.errors import RequestError, ServerError
 from diffava_resolve.spec import FoleyJob
+from support.server import server_process
 
 JOB = FoleyJob("steps", 48_000, (1,))
 

@@ -1,4 +1,4 @@
-"""Finding, starting and sharing a server of one's own. The server that answers is a real process with the fake engine."""
+"""Finding, starting and sharing a server of one's own; what answers is a real process with the fake engine."""
 
 import json
 import os
@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.server import server_process
 
 from diffava_resolve.client.local_server import LocalServers, state_directory
 from diffava_resolve.errors import RequestError, ServerError
+from support.server import server_process
 
 
 @pytest.fixture(scope="module")

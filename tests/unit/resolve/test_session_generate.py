@@ -6,7 +6,6 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 import soundfile
-from support.tiny_cut import write_tiny_cut
 
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.errors import MediaError, RequestError, ServerError
@@ -14,6 +13,7 @@ from diffava_resolve.session import FoleySettings, Wanted, generate_clip, genera
 from diffava_resolve.timeline.place import foley_clips, media_folder
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_range, region_of_timeline
+from support.tiny_cut import write_tiny_cut
 
 SETTINGS = FoleySettings("footsteps", seed=5)
 

@@ -6,8 +6,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import soundfile
-from support.clips import write_flash_clip
-from support.tiny_cut import CLIP_FRAMES, write_tiny_cut
 
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.errors import RequestError, ServerError
@@ -15,6 +13,8 @@ from diffava_resolve.session import FoleySettings, Wanted, generate_foley, regen
 from diffava_resolve.timeline.place import find_clip, foley_clips, select_take
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_range, region_of_timeline
+from support.clips import write_flash_clip
+from support.tiny_cut import CLIP_FRAMES, write_tiny_cut
 
 RATE = Fraction(24000, 1001)
 
