@@ -5,7 +5,9 @@ import functools
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from diffava_server.config import read_config
 from diffava_server.errors import StartError
@@ -14,11 +16,11 @@ from diffava_server.errors import StartError
 def serve(
     *,
     listen: str | None = None,
-    model: list[str] | None = None,
+    model: Annotated[list[str] | None, Parameter(negative=())] = None,
     token_file: Path | None = None,
     state_file: Path | None = None,
     idle_exit_s: float | None = None,
-    json: bool = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Serve foley to editors on this machine until it is stopped.
 

@@ -47,6 +47,7 @@ class ServerConfig(BaseSettings):
     max_step_count: int = Field(200, ge=1)
     max_queued_jobs: int = Field(32, ge=0)
     upload_idle_s: float = Field(60.0, gt=0, description="how long a client whose turn it is may send nothing")
+    download_idle_s: float = Field(60.0, gt=0, description="how long a client may not take what was made for it")
     cancel_grace_s: float = Field(
         60.0, gt=0, description="how long one step may take before a cancelled engine is killed"
     )

@@ -50,6 +50,14 @@ class UploadTimeoutError(ServerError):
     retryable = True
 
 
+class DownloadTimeoutError(ServerError):
+    """The client stopped taking its audio, with the engine waiting behind it."""
+
+    code = "DEADLINE_EXCEEDED"
+    reason = "DOWNLOAD_IDLE"
+    retryable = True
+
+
 class DeadlineError(ServerError):
     """The client's own deadline passed before the job was done."""
 

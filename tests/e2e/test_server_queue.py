@@ -178,6 +178,15 @@ async def test_a_waiting_clients_frames_are_held_back_by_flow_control(tmp_path):
         assert (await finish(first))[-1] == "done"
 
 
+async def test_a_client_that_takes_nothing_gives_the_engine_back(tmp_path):
+    async with running_server(tmp_path, download_idle_s=0.1) as calls:
+        stuck = calls.open(header(3600 * 48_000))
+        assert await next_kind(stuck) == "started"
+        assert (await finish(calls.open(header())))[-1] == "done"
+        refusal = await refusal_of(stuck)
+        assert (refusal.code, refusal.reason) == ("DEADLINE_EXCEEDED", "DOWNLOAD_IDLE")
+
+
 async def test_a_job_past_its_clients_deadline_gives_the_engine_back(tmp_path):
     gate = Gate()
     async with running_server(tmp_path, partial(FakeEngine, before_step=gate)) as calls:

@@ -120,22 +120,26 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def refusal_of(call: Any) -> Refusal:
-    """How a call that must fail ended."""
+    """How a call that must fail ended; what came before is read and dropped."""
     try:
-        if hasattr(call, "__aiter__"):
-            async for _ in call:
+        if hasattr(call, "read"):
+            while await call.read() is not grpc.aio.EOF:
                 pass
         else:
             await call
     except grpc.aio.AioRpcError as error:
-        status = rpc_status.from_call(error)
-        info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-        is_retryable = False
-        for detail in status.details if status is not None else ():
-            detail.Unpack(info)
-            is_retryable = detail.Unpack(retry) or is_retryable
-        return Refusal(error.code().name, info.reason, error.details() or "", is_retryable)
+        return _refusal(error)
     raise AssertionError("the call succeeded")
+
+
+def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
+    status = rpc_status.from_call(error)
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    is_retryable = False
+    for detail in status.details if status is not None else ():
+        detail.Unpack(info)
+        is_retryable = detail.Unpack(retry) or is_retryable
+    return Refusal(error.code().name, info.reason, error.details() or "", is_retryable)
 
 
 def header(sample_count: int = RATE_HZ, **fields: Any) -> pb.GenerateRequest:

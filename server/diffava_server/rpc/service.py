@@ -16,7 +16,7 @@ from diffava_proto.v1 import foley_pb2 as pb
 from diffava_proto.v1 import foley_pb2_grpc
 from diffava_server.config import ServerConfig
 from diffava_server.engine.protocol import AsyncEngine, Audio, Job, Progress
-from diffava_server.errors import DeadlineError, EngineFailedError, ServerError
+from diffava_server.errors import DeadlineError, DownloadTimeoutError, EngineFailedError, ServerError
 from diffava_server.jobs.idle import Activity
 from diffava_server.jobs.queue import JobQueue
 from diffava_server.rpc import translate
@@ -60,7 +60,8 @@ class FoleyService(foley_pb2_grpc.FoleyServiceServicer):
         log = self._log.bind(job=uuid.uuid4().hex[:8])
         with self._activity.call():
             async with _answering(context, log):
-                await self._generate(Upload(context.read, self._config.upload_idle_s), context.write, log)
+                upload = Upload(context.read, self._config.upload_idle_s)
+                await self._generate(upload, _write_within(self._config.download_idle_s, context.write), log)
 
     async def _generate(self, upload: Upload, write: Write, log: FilteringBoundLogger) -> None:
         header = await upload.header()
@@ -88,6 +89,20 @@ class FoleyService(foley_pb2_grpc.FoleyServiceServicer):
                         for message in translate.audio_messages(event):
                             await write(message)
         await write(translate.done_message(job, model, self._software_version, takes.sha256()))
+
+
+def _write_within(idle_s: float, write: Write) -> Write:
+    """Writing that gives up on a client which takes nothing: flow control would hold the engine for it alone."""
+
+    async def write_within(message: pb.GenerateResponse) -> None:
+        try:
+            await asyncio.wait_for(write(message), idle_s)
+        except TimeoutError as error:
+            raise DownloadTimeoutError(
+                f"The client took nothing for {idle_s:g} s while its audio was ready; please send the job again."
+            ) from error
+
+    return write_within
 
 
 @asynccontextmanager
