@@ -211,7 +211,7 @@ class Machine:
     def run(self, command: "list[str]", log: Path) -> Outcome:
         """Run a command to its end, its output into the log; it never outlives this call."""
         tail = []  # type: list[str]
-        with log.open("a", encoding="utf-8") as record:
+        with log.open("a", buffering=1, encoding="utf-8") as record:
             record.write("$ {}\n".format(" ".join(command)))
             with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=clean_environment()) as process:
                 try:

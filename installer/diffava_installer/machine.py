@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -121,13 +120,9 @@ def check_memory(total_bytes: int | None) -> Finding:
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
-    """Where the local server keeps its address and token: the same rule as the plugin's."""
+    """Where local servers leave their addresses and tokens: the plugin's rule, which a test compares."""
     given = environment.get("DIFFAVA_STATE_DIR")
-    if given:
-        return Path(given).absolute()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where XDG_RUNTIME_DIR is not set, a folder below /tmp serves as well
-        return platformdirs.user_runtime_path("diffava", appauthor=False)
+    return Path(given).absolute() if given else platformdirs.user_state_path("diffava", appauthor=False) / "servers"
 
 
 def check_state_folder(folder: Path) -> Finding:

@@ -142,8 +142,8 @@ def test_resolves_script_folders_are_told_where_they_exist(tmp_path):
 def test_the_doctor_looks_at_the_state_folder_that_the_plugin_uses(tmp_path):
     from diffava_resolve.client import local_server
 
-    environment = {local_server.STATE_DIRECTORY_VARIABLE: str(tmp_path)}
-    assert state_folder(environment) == tmp_path
+    for environment in ({}, {local_server.STATE_DIRECTORY_VARIABLE: str(tmp_path)}):
+        assert state_folder(environment) == local_server.state_directory(environment)
 
 
 def test_json_is_the_last_line_and_an_unfit_machine_ends_with_1(monkeypatch, capsys):
