@@ -72,18 +72,25 @@ def motion_hits(picture: Picture) -> tuple[Hit, ...]:
 
 
 def _stops(picture: Picture) -> Iterator[tuple[int, float]]:
-    """Every inner timeline frame with how much downward speed, in heights a second, is lost at it."""
+    """Every inner timeline frame with how much downward speed, in heights a second, is lost at it.
+
+    Ground that is reached between two frames takes the speed in two steps: each frame's loss has that of the frame
+    before it added.
+    """
     rate = picture.region.rate
     unmeasured = _frames_after_unmeasured_motion(picture)
     before: np.ndarray | None = None
     arriving: np.ndarray | None = None
+    lost_before = 0.0
     for frame, grey in enumerate(_grey_frames(picture), picture.region.start_frame):
         leaving = None if before is None or frame in unmeasured else downward_motion(before, grey)
+        lost = 0.0
         if arriving is not None and leaving is not None:
             lost_pixels = np.maximum(arriving - _largest_around(leaving) - _ROUNDING_PIXELS, 0)
-            top = np.sort(lost_pixels, axis=None)[-round(_TOP_SHARE * lost_pixels.size) :].mean()
-            yield frame - 1, float(top) / _HEIGHT_PIXELS * float(rate)
-        before, arriving = grey, leaving
+            top_pixels = np.sort(lost_pixels, axis=None)[-round(_TOP_SHARE * lost_pixels.size) :]
+            lost = float(top_pixels.mean()) / _HEIGHT_PIXELS * float(rate)
+            yield frame - 1, lost + lost_before
+        before, arriving, lost_before = grey, leaving, lost
 
 
 def _grey_frames(picture: Picture) -> Iterator[np.ndarray]:

@@ -40,9 +40,9 @@ _SILENCE = _Hop(0.0, np.full(_STEPS_PER_HOP, np.log(_FLOOR)))
 def onsets_s(path: Path) -> tuple[float, ...]:
     """The seconds, from the file's start, at which sounds begin; to a few milliseconds for clear attacks.
 
-    Spectral flux: the mean over 24 bands of the positive changes of the log energy between windows of 20 ms, 10 ms
-    apart (the idea of librosa's `onset_strength`; bands and thresholds are our choice); its peaks are placed where the
-    envelope rises most. What already sounds in the file's first 10 ms has no onset.
+    Spectral flux: the mean over up to 24 bands of the positive changes of the log peak magnitude between windows of
+    20 ms, 10 ms apart (the idea of librosa's `onset_strength`; bands and thresholds are our choice); its peaks are
+    placed where the envelope rises most. What already sounds in the file's first 10 ms has no onset.
 
     Raises:
         MediaError: The file cannot be read as audio.
@@ -60,20 +60,23 @@ def onsets_s(path: Path) -> tuple[float, ...]:
 
 
 def _hops(path: Path) -> Iterator[_Hop]:
+    starts: np.ndarray | None = None
     bands_before: np.ndarray | None = None
     for window, rate_hz in _windows(path):
-        spectrum = np.abs(np.fft.rfft(window * np.hanning(len(window)))) * (4 / len(window))
-        edges_hz = np.geomspace(_LOWEST_HZ, rate_hz / 2, _BANDS + 1)
-        # Narrow bands at low frequencies would hold no bin: each takes at least its nearest one.
-        starts = np.minimum(
-            np.searchsorted(np.fft.rfftfreq(len(window), 1 / rate_hz), edges_hz[:-1]), len(spectrum) - 1
-        )
-        bands = np.log(np.sqrt(np.maximum.reduceat(spectrum**2, np.unique(starts))) + _FLOOR)
+        if starts is None:
+            taper, starts = np.hanning(len(window)), _band_starts(len(window), rate_hz)
+        spectrum = np.abs(np.fft.rfft(window * taper)) * (4 / len(window))
+        bands = np.log(np.maximum.reduceat(spectrum, starts) + _FLOOR)
         flux = 0.0 if bands_before is None else float(np.maximum(bands - bands_before, 0).mean())
         bands_before = bands
-        newest = window[len(window) // 2 :]
-        steps = np.array_split(newest, _STEPS_PER_HOP)
+        steps = np.array_split(window[len(window) // 2 :], _STEPS_PER_HOP)
         yield _Hop(flux, np.log([float(np.sqrt(np.mean(step**2))) + _FLOOR for step in steps]))
+
+
+def _band_starts(window_samples: int, rate_hz: int) -> np.ndarray:
+    """The first bin of each band, evenly spaced in log frequency; low bands that would share a bin are one."""
+    edges_hz = np.geomspace(_LOWEST_HZ, rate_hz / 2, _BANDS + 1)
+    return np.unique(np.searchsorted(np.fft.rfftfreq(window_samples, 1 / rate_hz), edges_hz[:-1]))
 
 
 def _windows(path: Path) -> Iterator[tuple[np.ndarray, int]]:
