@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from torch.nn.functional import normalize
 
 from diffava.condition.contrastive_loss import contrastive_loss
@@ -74,3 +75,8 @@ def test_a_learned_temperature_gets_a_gradient():
     contrastive_loss(embeddings(8, 10), embeddings(8, 10, 1), temperature=temperature).backward()
     assert temperature.grad is not None
     assert temperature.grad.abs() > 0
+
+
+def test_shapes_that_do_not_belong_together_are_caught_while_testing():
+    with pytest.raises(TypeCheckError):
+        contrastive_loss(embeddings(8, 10), embeddings(8, 9))
