@@ -28,8 +28,8 @@ def duration_s(item: otio.core.Item) -> Fraction:
 def source_start_s(item: otio.core.Item) -> Fraction:
     """The second of the item's own time at which it starts to show: of the media's time for a clip.
 
-    A composition whose source range lies wholly outside what it holds starts at 0: some EDLs read so, and no editor
-    would show nothing there.
+    A composition whose source range lies wholly outside what it holds starts at 0: some exports say so (a nested
+    timeline in its own timecode, say), and no editor would show nothing there.
     """
     if item.source_range is None:
         return available_s(item)[0]

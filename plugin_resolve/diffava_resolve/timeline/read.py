@@ -6,12 +6,13 @@ Knows nothing of what the timeline holds: rates, regions and pictures are the bu
 import json
 import logging
 import os
+import re
 import struct
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _PARSER_ERRORS = (
     *(OSError, RuntimeError, SyntaxError, TypeError, ValueError),
 )
 _EDL_RATES = (24.0, 25.0, 30.0, 50.0, 60.0)  # in this order: the lowest whose frame numbers fit
+_EDL_DROP_FRAME_RATES = (30000 / 1001, 60000 / 1001)
 
 
 def read_timeline(path: Path) -> otio.schema.Timeline:
@@ -36,8 +38,8 @@ def read_timeline(path: Path) -> otio.schema.Timeline:
 
     A bundle (.otioz) is unpacked once into `NAME.otioz.media.otiod` beside it, since a result that points into it must
     still play tomorrow. An EDL does not say its rate: the lowest of 24, 25, 30, 50 and 60 that all its frame numbers
-    fit is taken. A newer OTIO file is read as far as this version knows its schemas.
-    A file that holds a collection with exactly one timeline counts as that timeline.
+    fit is taken, or of 29.97 and 59.94 if they drop frames. A newer OTIO file is read as far as this version knows its
+    schemas. A file that holds a collection with exactly one timeline counts as that timeline.
 
     Raises:
         TimelineError: missing, unreadable, truncated, empty, of an unknown kind, or not a timeline.
@@ -126,13 +128,31 @@ def _with_known_versions(node: Any) -> Any:
 
 
 def _read_edl(path: Path) -> Any:
-    rates = iter(_EDL_RATES)
-    while True:
-        try:
-            return otio.adapters.read_from_file(str(path), rate=next(rates))
-        except ValueError as error:
-            if "Frame rate mismatch" not in str(error):
-                raise
+    text = path.read_text(encoding="utf-8", errors="replace")
+    is_dropping = re.search(r"\d\d:\d\d:\d\d;\d\d", text) is not None
+    *rates, last_rate = _EDL_DROP_FRAME_RATES if is_dropping else _EDL_RATES
+    for rate in rates:
+        with suppress(ValueError):  # a frame number that the rate does not have
+            return _from_record_start(otio.adapters.read_from_string(text, adapter_name="cmx_3600", rate=rate))
+    return _from_record_start(otio.adapters.read_from_string(text, adapter_name="cmx_3600", rate=last_rate))
+
+
+def _from_record_start(timeline: Any) -> Any:
+    """An EDL's timeline with its record timecode as the start time and its tracks in step.
+
+    The adapter keeps the record timecode of each track's first event as a negative start of the track's source range.
+    """
+    if not isinstance(timeline, otio.schema.Timeline) or not len(timeline.tracks):
+        return timeline
+    zero = otio.opentime.RationalTime(0, timeline.tracks[0].duration().rate)
+    starts = [zero - track.source_range.start_time if track.source_range else zero for track in timeline.tracks]
+    timeline.global_start_time = min(starts)
+    for track, start in zip(timeline.tracks, starts, strict=True):
+        track.source_range = None
+        if start > timeline.global_start_time:
+            lead = start - timeline.global_start_time
+            track.insert(0, otio.schema.Gap(source_range=otio.opentime.TimeRange(zero, lead)))
+    return timeline
 
 
 def _read_folder_bundle(path: Path) -> Any:

@@ -14,12 +14,12 @@ import opentimelineio as otio
 
 from diffava_resolve.spec import Colour, Layer, Picture, Region, Segment
 from diffava_resolve.timeline.exposures import Exposure, Piece
-from diffava_resolve.timeline.media import MediaFinder, is_overlay
+from diffava_resolve.timeline.media import MediaFinder, ShownMedia, is_overlay
 from diffava_resolve.timeline.positions import format_timecode
 from diffava_resolve.timeline.showing import Showing
 
-# A change of less than this in the media's time is no cut: half a frame at 24. Resolve rounds its ranges, and a freeze
-# holds the middle of its frame.
+# A jump of no more than this in the media's time is no cut: half a frame at 24. Resolve rounds its ranges, a freeze
+# holds the middle of its frame, and a frame that is covered in part is moved into its clip.
 _CONTINUITY_S = Fraction(1, 48)
 _HALF = Fraction(1, 2)
 
@@ -50,10 +50,18 @@ def picture_of(timeline: otio.schema.Timeline, region: Region, base_directory: P
 
 
 def _on_frames(exposures: list[Exposure], region: Region) -> Iterator[tuple[Exposure, int, int]]:
+    """The exposures with their first frame and the one past their last; frames covered only in part stand alone."""
     for exposure in exposures:
         start, stop = (_first_frame_from(second, region.rate) for second in (exposure.start_s, exposure.stop_s))
-        if start < stop:
-            yield exposure, start, stop
+        if start >= stop:
+            continue
+        edges = {start, stop}
+        if exposure.start_s > start / region.rate:
+            edges.add(start + 1)
+        if exposure.stop_s < stop / region.rate:
+            edges.add(stop - 1)
+        for first, last in pairwise(sorted(edges)):
+            yield exposure, first, last
 
 
 def _first_frame_from(second: Fraction, rate: Fraction) -> int:
@@ -64,7 +72,8 @@ def _first_frame_from(second: Fraction, rate: Fraction) -> int:
 def _segment(exposure: Exposure, start: int, stop: int, region: Region, finder: MediaFinder) -> Segment:
     start_s, stop_s = start / region.rate, stop / region.rate
     timecode = format_timecode(start, region.rate, region.label_frame, region.drop_frame)
-    layers = [_layer(piece, start_s, stop_s, finder, timecode) for piece in exposure.pieces]
+    within_s = max(start_s, exposure.start_s), min(stop_s, exposure.stop_s)
+    layers = [_layer(piece, (start_s, stop_s), within_s, finder.of(piece.clip, timecode)) for piece in exposure.pieces]
     seen = [layer for layer in layers if layer.opacity_start or layer.opacity_stop]
     black_start, black_stop = (1 - _clamped(exposure.share(second)) for second in (start_s, stop_s))
     if black_start or black_stop or not seen:
@@ -73,13 +82,22 @@ def _segment(exposure: Exposure, start: int, stop: int, region: Region, finder: 
     return Segment(start, stop, tuple(seen))
 
 
-def _layer(piece: Piece, start_s: Fraction, stop_s: Fraction, finder: MediaFinder, timecode: str) -> Layer:
-    shown = finder.of(piece.clip, timecode)
+def _layer(
+    piece: Piece, frames_s: tuple[Fraction, Fraction], within_s: tuple[Fraction, Fraction], shown: ShownMedia
+) -> Layer:
+    """The piece during whole frames.
+
+    In a frame that the clip covers only in part, its media move by less than half a frame, so that the frame shows
+    the clip's first picture (its last, played backwards) and never the one outside the clip.
+    """
+    start_s, stop_s = frames_s
+    source_s, speed = piece.source_s, piece.source_s.slope
+    moved_s = source_s(within_s[0]) - source_s(start_s) if speed > 0 else source_s(within_s[1]) - source_s(stop_s)
     return Layer(
         media=shown.media,
         timeline_start_s=start_s,
-        media_start_s=Fraction(0) if shown.is_still else piece.source_s(start_s) - shown.zero_s,
-        speed=Fraction(0) if shown.is_still else piece.source_s.slope,
+        media_start_s=Fraction(0) if shown.is_still else source_s(start_s) + moved_s - shown.zero_s,
+        speed=Fraction(0) if shown.is_still else speed,
         opacity_start=_clamped(piece.share(start_s)),
         opacity_stop=_clamped(piece.share(stop_s)),
     )
@@ -119,7 +137,8 @@ def _cuts(segments: tuple[Segment, ...], rate: Fraction) -> Iterator[int]:
     for (_, before), (frame, after) in pairwise(shots):
         second = frame / rate
         jump_s = abs(_media_s(before, second) - _media_s(after, second))
-        if before.media != after.media or jump_s > _CONTINUITY_S:
+        tolerance_s = max(_CONTINUITY_S, _HALF / rate) * max(Fraction(1), abs(before.speed), abs(after.speed))
+        if before.media != after.media or jump_s > tolerance_s:
             yield frame
 
 

@@ -2,12 +2,13 @@ import gc
 import json
 import shutil
 import struct
+from fractions import Fraction
 
 import opentimelineio as otio
 import pytest
 
 from diffava_resolve.errors import TimelineError
-from diffava_resolve.timeline.rates import timeline_rate
+from diffava_resolve.timeline.rates import is_drop_frame, label_frame, timeline_rate
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_timeline
 from diffava_resolve.timeline.viewer import picture_of
@@ -127,6 +128,26 @@ def test_schemas_of_a_newer_opentimelineio_are_read_as_far_as_known(written):
 def test_an_edl_takes_the_lowest_rate_that_its_frame_numbers_fit(written, frames, rate):
     edl = f"TITLE: t\n\n001  AX V     C        00:00:00:00 00:00:01:{frames} 00:00:00:00 00:00:01:{frames}\n"
     assert timeline_rate(read_timeline(written(edl, "cut.edl"))) == rate
+
+
+def test_an_edl_with_semicolons_drops_frames(written):
+    edl = "TITLE: t\n\n001  AX V     C        00:00:00;00 00:00:02;00 01:00:00;00 01:00:02;00\n"
+    cut = read_timeline(written(edl, "cut.edl"))
+    assert timeline_rate(cut) == Fraction(30000, 1001)
+    assert label_frame(cut) == 107892
+    assert is_drop_frame(cut)
+
+
+def test_an_edls_tracks_start_where_their_record_timecode_says(written):
+    edl = (
+        "TITLE: t\n\n"
+        "001  AX V     C        00:00:00:00 00:00:02:00 01:00:00:00 01:00:02:00\n"
+        "002  AX A     C        00:00:00:00 00:00:01:00 01:00:01:00 01:00:02:00\n"
+    )
+    cut = read_timeline(written(edl, "cut.edl"))
+    assert label_frame(cut) == 86400
+    assert region_of_timeline(cut).stop_frame == 48
+    assert [child.duration().value for child in cut.audio_tracks()[0]] == [24, 24]
 
 
 def test_a_bundle_is_unpacked_beside_itself_and_its_media_are_found(tmp_path):

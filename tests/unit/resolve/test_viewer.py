@@ -229,11 +229,13 @@ def test_a_nested_timeline_keeps_its_own_rate_and_range(see):
     nested = nested_at_25()
     nested.source_range = span(20, 50, 25)
     picture = see(timeline([[gap(24, 23.976), nested]], rate=23.976))
-    assert edges(picture) == [(0, 24), (24, 43), (43, 72)]
+    assert edges(picture) == [(0, 24), (24, 43), (43, 44), (44, 72)]
     start_s = 24 / FILM
     layer = picture.segments[1].layers[0]
     assert media_s(layer, start_s) == Fraction(30, 25)
-    assert media_s(picture.segments[2].layers[0], start_s + Fraction(4, 5)) == Fraction(500, 25)
+    pinned, rest = (segment.layers[0] for segment in picture.segments[2:])
+    assert pinned.media_start_s == Fraction(500, 25)  # not the 499.8 that frame 43's start would show of other footage
+    assert media_s(rest, start_s + Fraction(4, 5)) == Fraction(500, 25)
     assert picture.cut_frames == (24, 43)
 
 
@@ -291,10 +293,21 @@ def test_an_edge_inside_a_frame_moves_to_where_the_frames_middle_falls(see):
     assert names(1.6) == ["a.mov", "a.mov", "b.mov"]
 
 
+def test_a_region_shows_of_a_clip_what_the_whole_timeline_shows_of_it(see):
+    """Also where the clip's edges fall inside frames, so that part of a take can be made anew to the same picture."""
+    items = [clip(media("a.mov"), 50, 9.6, 24), clip(media("b.mov"), 50, 9.7, 24, speed=-1), clip(media(), 0, 5, 24)]
+    cut = timeline([items], rate=24)
+    whole = see(cut)
+    for start in range(0, 24):
+        part = see(cut, f"f{start}", "f24")
+        for frame in range(start, 24):
+            assert shown(part, frame) == shown(whole, frame)
+
+
 def test_a_clip_that_covers_no_frames_middle_is_not_seen(see):
     items = [clip(media("a.mov"), 0, 1.6, 24), clip(media("c.mov"), 0, 0.8, 24), clip(media("b.mov"), 0, 8, 24)]
     picture = see(timeline([items], rate=24))
-    assert edges(picture) == [(0, 2), (2, 10)]
+    assert [shown(picture, frame)[0] for frame in (1, 2, 3)] == ["a.mov", "b.mov", "b.mov"]
     assert picture.cut_frames == (2,)
 
 
