@@ -113,9 +113,9 @@ async def serve(
     Raises:
         StartError: As `running`.
     """
-    stop = asyncio.Event()
-    with _signals(stop):
-        async with running(config, engine_factory, log) as server:
+    async with running(config, engine_factory, log) as server:
+        # Only now, so that Ctrl-C while the models load ends at once: nothing needs to be drained yet.
+        with _signals_set(stop := asyncio.Event()):
             log.info("server answers", address=server.state.address, models=list(server.state.models))
             announce(server.state)
             reasons: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait(), name="signal")]
@@ -156,7 +156,7 @@ def _add_port(server: grpc.aio.Server, address: str) -> int:
 
 
 @contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
+def _signals_set(stop: asyncio.Event) -> Iterator[None]:
     """SIGTERM and SIGINT set `stop` (Windows: by `signal.signal`, since its loop has no handlers; not seen there)."""
     loop = asyncio.get_running_loop()
     wanted = (signal.SIGTERM, signal.SIGINT)

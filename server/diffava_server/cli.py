@@ -57,6 +57,8 @@ def serve(
     except StartError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 def stderr_log() -> Any:

@@ -1,12 +1,14 @@
 """The engine's process from the parent's side, with the fake engine in it."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 from functools import partial
 
 import pytest
 
+from diffava_server.app import running
 from diffava_server.engine.fake import FakeEngine
 from diffava_server.engine.process import EngineProcess
 from diffava_server.engine.protocol import Audio, FrameBlock, Job
@@ -17,7 +19,7 @@ from diffava_server.errors import (
     OutOfMemoryError,
     UnknownModelError,
 )
-from support.server import Gate, until
+from support.server import Gate, quiet_log, server_config, until
 
 JOB = Job(model="fake", prompt="a door", sample_count=4800, seeds=(1,), step_count=4)
 
@@ -197,3 +199,23 @@ async def test_an_engine_that_cannot_be_built_says_why():
     with pytest.raises(UnknownModelError, match="no model 'x'"):
         await engine.start()
     assert engine.pid is None
+
+
+def load_forever(gate):
+    gate(0)
+
+
+async def test_a_start_that_is_given_up_ends_the_loading_engine(tmp_path):
+    gate = Gate()
+    config = server_config(tmp_path)
+
+    async def start():
+        async with running(config, partial(load_forever, gate), quiet_log()):
+            raise AssertionError("it cannot have loaded")
+
+    starting = asyncio.create_task(start())
+    await gate.reached()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not multiprocessing.active_children()
