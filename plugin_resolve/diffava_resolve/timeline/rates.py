@@ -3,6 +3,7 @@
 Knows nothing of timecode text (positions.py) and of regions (regions.py).
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
@@ -64,7 +65,16 @@ def seconds_of(time: otio.opentime.RationalTime) -> Fraction:
     Whole values are exact. Fractional ones (Resolve writes 37008.099992) are taken as the nearest fraction with a
     denominator of at most 1000 (37008 1/10), which is within 1/2000 of a frame; where the rate counts
     seconds rather than frames, of at most a million.
+
+    Raises:
+        TimelineError: not a number, or frames at a rate of 0.
     """
+    if time.value == 0:
+        return Fraction(0)  # some exporters write an unknown rate as 0 here
+    if not (math.isfinite(time.value) and math.isfinite(time.rate) and time.rate > 0):
+        raise TimelineError(
+            f"The timeline holds a time that is none: {time.value} at {time.rate} frames a second; export it again."
+        )
     value = Fraction(time.value)
     if value.denominator != 1:
         value = value.limit_denominator(1000 if time.rate >= _LOWEST_FRAME_RATE else 1_000_000)

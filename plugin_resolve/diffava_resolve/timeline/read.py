@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ _EDL_DROP_FRAME_RATES = (30000 / 1001, 60000 / 1001)
 def read_timeline(path: Path) -> otio.schema.Timeline:
     """Read a timeline: OTIO (.otio, .json, .otioz, .otiod), FCP7 .xml, .fcpxml, .aaf or .edl, by suffix.
 
-    A bundle (.otioz) is unpacked once into `NAME.otioz.media.otiod` beside it, since a result that points into it must
+    A bundle (.otioz) is unpacked once into `NAME.otioz-….otiod` beside it, since a result that points into it must
     still play tomorrow. An EDL does not say its rate: the lowest of 24, 25, 30, 50 and 60 that all its frame numbers
     fit is taken, or of 29.97 and 59.94 if they drop frames. A newer OTIO file is read as far as this version knows its
     schemas. A file that holds a collection with exactly one timeline counts as that timeline.
@@ -160,13 +161,16 @@ def _read_folder_bundle(path: Path) -> Any:
 
 
 def _read_zip_bundle(path: Path) -> Any:
-    unpacked = path.with_name(path.name + ".media.otiod")
-    if not unpacked.exists():
+    with zipfile.ZipFile(path) as bundle:
+        # Named after what is inside, so that a bundle exported anew under the same name is unpacked anew.
+        listing = repr([(member.filename, member.CRC, member.file_size) for member in bundle.infolist()])
+        unpacked = path.with_name(f"{path.name}-{sha256(listing.encode()).hexdigest()[:8]}.otiod")
+        if unpacked.exists():
+            return _read_folder_bundle(unpacked)
         try:
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unpacking-") as scratch:
                 whole = Path(scratch) / "bundle"
-                with zipfile.ZipFile(path) as bundle:
-                    bundle.extractall(whole)
+                bundle.extractall(whole)
                 whole.rename(unpacked)
         except OSError as error:
             raise TimelineError(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from math import isfinite
 
 import opentimelineio as otio
 
@@ -100,7 +101,9 @@ class Showing:
         """The product of all retimes on the item; a freeze frame is 0."""
         speed = Fraction(1)
         for effect in item.effects:
-            if isinstance(effect, otio.schema.LinearTimeWarp):  # FreezeFrame is one, with scalar 0
+            if isinstance(effect, otio.schema.LinearTimeWarp) and isfinite(
+                effect.time_scalar
+            ):  # FreezeFrame is one, with scalar 0
                 speed *= Fraction(effect.time_scalar).limit_denominator(10_000)
             elif isinstance(effect, otio.schema.TimeEffect) or _is_final_cut_time_remap(effect):
                 name = effect.effect_name or effect.name or type(effect).__name__

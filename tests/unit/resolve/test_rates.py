@@ -53,6 +53,16 @@ def test_fractional_seconds_keep_a_microsecond():
     assert abs(seconds_of(time(1.000123, 1)) - Fraction(1000123, 1_000_000)) < Fraction(1, 1_000_000)
 
 
+@pytest.mark.parametrize(("value", "rate"), [(float("nan"), 24), (float("inf"), 24), (10, 0), (10, float("nan"))])
+def test_a_time_that_is_none_is_refused_in_a_sentence(value, rate):
+    with pytest.raises(TimelineError, match="a time that is none"):
+        seconds_of(time(value, rate))
+
+
+def test_nothing_at_no_rate_is_no_time():
+    assert seconds_of(time(0, 0)) == 0
+
+
 def test_seconds_go_back_to_whole_frames():
     assert rational_time(Fraction(1001, 24000) * 7, FILM) == otio.opentime.RationalTime(7, float(FILM))
 

@@ -164,6 +164,16 @@ def test_a_bundle_is_unpacked_beside_itself_and_its_media_are_found(tmp_path):
         assert segment.layers[0].media.path.read_bytes() == b"media"
 
 
+def test_a_bundle_exported_anew_is_read_anew(tmp_path):
+    media = tmp_path / "a.mov"
+    media.write_bytes(b"media")
+    for count in (10, 20):
+        bundle = tmp_path / "cut.otioz"
+        bundle.unlink(missing_ok=True)
+        otio.adapters.write_to_file(timeline([[clip(movie(media, 24, 100), 0, count, 24)]], rate=24), str(bundle))
+        assert region_of_timeline(read_timeline(bundle)).stop_frame == count
+
+
 def real_timelines():
     return sorted(path for path in SHARED_TIMELINES.glob("*/*") if path.suffix != ".csv")
 
