@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import aaf2.exceptions
 import opentimelineio as otio
@@ -128,6 +129,20 @@ def _with_known_versions(node: Any) -> Any:
     return known
 
 
+def _read_final_cut(path: Path) -> Any:
+    """FCP7 XML, its nested sequences laid out as the adapter (1.0.0) expects.
+
+    It looks for the tracks of a nested sequence directly below it, where only the `media` element is, and reads every
+    nested sequence as empty.
+    """
+    root = ElementTree.parse(path).getroot()
+    for nested in root.iterfind(".//clipitem/sequence"):
+        for media in nested.findall("media"):
+            nested.remove(media)
+            nested.extend(list(media))
+    return otio.adapters.read_from_string(ElementTree.tostring(root, encoding="unicode"), adapter_name="fcp_xml")
+
+
 def _read_edl(path: Path) -> Any:
     text = path.read_text(encoding="utf-8", errors="replace")
     is_dropping = re.search(r"\d\d:\d\d:\d\d;\d\d", text) is not None
@@ -184,6 +199,7 @@ _READERS: dict[str, Callable[[Path], Any]] = {
     ".otio": _read_otio,
     ".json": _read_otio,
     ".edl": _read_edl,
+    ".xml": _read_final_cut,
     ".otiod": _read_folder_bundle,
     ".otioz": _read_zip_bundle,
 }

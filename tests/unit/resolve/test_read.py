@@ -12,7 +12,7 @@ from diffava_resolve.timeline.rates import is_drop_frame, label_frame, timeline_
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_timeline
 from diffava_resolve.timeline.viewer import picture_of
-from support.timelines import SHARED_TIMELINES, clip, movie, relink_all, timeline
+from support.timelines import SHARED_TIMELINES, clip, gap, movie, relink_all, span, timeline, track
 
 needs_shared_timelines = pytest.mark.skipif(
     not SHARED_TIMELINES.is_dir(), reason="the real editors' timelines in shared/data are not beside this checkout"
@@ -148,6 +148,19 @@ def test_an_edls_tracks_start_where_their_record_timecode_says(written):
     assert label_frame(cut) == 86400
     assert region_of_timeline(cut).stop_frame == 48
     assert [child.duration().value for child in cut.audio_tracks()[0]] == [24, 24]
+
+
+def test_a_nested_sequence_of_final_cut_xml_keeps_what_it_holds(tmp_path):
+    (tmp_path / "a.mov").touch()
+    nested = otio.schema.Stack("nested", source_range=span(5, 20, 25))
+    nested.append(track([clip(movie(tmp_path / "a.mov", 25, 100), 10, 40, 25)]))
+    path = tmp_path / "cut.xml"
+    otio.adapters.write_to_file(timeline([[nested, gap(5, 25)]], rate=25), str(path), adapter_name="fcp_xml")
+    read = read_timeline(path)
+    picture = picture_of(read, region_of_timeline(read), tmp_path)
+    assert picture.segments[0].stop_frame == 20
+    assert picture.segments[0].layers[0].media_start_s == Fraction(15, 25)
+    assert picture.notes == ()
 
 
 def test_a_bundle_is_unpacked_beside_itself_and_its_media_are_found(tmp_path):
