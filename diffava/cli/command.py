@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from diffava.errors import ConfigError, DiffavaError, RequestError
 
@@ -82,11 +82,17 @@ def application() -> App:
         help="Foley for a stretch of a timeline: say what should be heard, and it lands on a new track, to the sample.",
         help_epilogue="Every command has --help and --json. Inputs are never overwritten.",
         version=version("diffava-foley"),
+        default_parameter=Parameter(negative=(), show_default=_worth_showing),
         suppress_keyboard_interrupt=False,
     )
     for name, (where, line, group) in _COMMANDS.items():
         app.command(where, name=name, help=line, group=group)
     return app
+
+
+def _worth_showing(default: Any) -> str | None:
+    """A default in the help, unless it only says that nothing was given."""
+    return str(default) if default else None
 
 
 def _refuse_unknown_command(arguments: Sequence[str]) -> None:

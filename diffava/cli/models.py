@@ -12,9 +12,7 @@ models = App(name="models", help="List the models, their size and licence.")
 
 
 @models.command(name="list")
-def list_models(
-    *, as_json: Annotated[bool, Parameter(name="--json", negative=(), help="Print one JSON object.")] = False
-) -> None:
+def list_models(*, as_json: Annotated[bool, Parameter(name="--json", help="Print one JSON object.")] = False) -> None:
     """List the models that can be built: parameters, licence, and what to know before using one."""
     found = [_description(name) for name in preset_names()]
     if as_json:

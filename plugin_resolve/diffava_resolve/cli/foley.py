@@ -1,6 +1,7 @@
 """`diffava foley`: foley for a range, a clip or every marker of a timeline."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,9 +27,7 @@ def foley(
     ] = None,
     range_: Range = None,
     clip: Annotated[str | None, Parameter(help="Only under this clip, by name or number in order of viewing.")] = None,
-    markers: Annotated[
-        bool, Parameter(negative=(), help="Under every marker that spans a range; its note is the prompt.")
-    ] = False,
+    markers: Annotated[bool, Parameter(help="Under every marker that spans a range; its note is the prompt.")] = False,
     takes: Annotated[int, Parameter(help="How many takes to make.")] = 1,
     track: Annotated[str, Parameter(help="Audio track to put the sound on.")] = "Foley",
     sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
@@ -38,7 +37,7 @@ def foley(
     """Generate foley for a stretch of a timeline, or for all of it, onto a new track of a new timeline."""
     output = Output(json)
     cut = read_timeline(timeline)
-    wanted = _wanted(cut, prompt, range_, clip, markers, _settings(takes, sound, server))
+    wanted = _wanted(cut, prompt, range_, clip, markers, partial(sound.settings, server.model_name, takes))
     refuse_overwriting(timeline, checked_output(out))
     with server.connect(output) as client:
         model = client.info().model(server.model_name)
@@ -56,27 +55,13 @@ def foley(
     )
 
 
-def _settings(takes: int, sound: SoundOptions, server: ServerOptions) -> FoleySettings:
-    """The settings but for the prompt, which stands in for itself here."""
-    return FoleySettings(
-        prompt="?",
-        negative_prompt=sound.negative,
-        model=server.model_name,
-        take_count=takes,
-        seed=sound.seed,
-        step_count=sound.steps,
-        guidance_scale=sound.guidance,
-        sampler=sound.sampler,
-    )
-
-
 def _wanted(
     cut: Any,
     prompt: str | None,
     range_: tuple[str, str] | None,
     clip: str | None,
     markers: bool,
-    settings: FoleySettings,
+    settings_for: Callable[[str], FoleySettings],
 ) -> tuple[Wanted, ...]:
     """The regions asked for, each with its prompt."""
     if sum((range_ is not None, clip is not None, markers)) > 1:
@@ -85,7 +70,7 @@ def _wanted(
         found = regions_of_markers(cut)
         if not found:
             raise RequestError("The timeline has no marker that spans a range; give --range IN OUT instead.")
-        return tuple(Wanted(one.region, replace(settings, prompt=one.prompt or prompt or "")) for one in found)
+        return tuple(Wanted(one.region, settings_for(one.prompt or prompt or "")) for one in found)
     if prompt is None:
         raise RequestError('There is no prompt; say with --prompt "..." what should be heard.')
     if range_ is not None:
@@ -94,4 +79,4 @@ def _wanted(
         region = region_of_clip(cut, clip)
     else:
         region = region_of_timeline(cut)
-    return (Wanted(region, replace(settings, prompt=prompt)),)
+    return (Wanted(region, settings_for(prompt)),)

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from diffava_resolve.cli.clips import take_in_words, take_json
 from diffava_resolve.cli.options import ServerOptions, SoundOptions
 from diffava_resolve.cli.output import AsJson, Output
-from diffava_resolve.session import FoleySettings, generate_clip
+from diffava_resolve.session import generate_clip
 
 
 def generate(
@@ -23,15 +23,7 @@ def generate(
 ) -> None:
     """Generate sound for one video file, exactly as long as its picture."""
     output = Output(json)
-    settings = FoleySettings(
-        prompt=prompt,
-        negative_prompt=sound.negative,
-        model=server.model_name,
-        seed=sound.seed,
-        step_count=sound.steps,
-        guidance_scale=sound.guidance,
-        sampler=sound.sampler,
-    )
+    settings = sound.settings(server.model_name, 1, prompt)
     with server.connect(output) as client:
         model = client.info().model(server.model_name)
         with output.progress() as bar:

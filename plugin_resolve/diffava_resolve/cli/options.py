@@ -1,9 +1,9 @@
 """Options that several commands share, and the client that they name."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from cyclopts import Parameter
 
@@ -11,6 +11,8 @@ from diffava_resolve.cli.output import Output
 from diffava_resolve.client.grpc_client import GrpcClient
 from diffava_resolve.client.local_server import LocalServers, launch_detached, state_directory
 from diffava_resolve.errors import RequestError
+from diffava_resolve.session import FoleySettings
+from diffava_resolve.spec import FoleyJob
 
 TOKEN_VARIABLE = "DIFFAVA_TOKEN"
 OTIO_SUFFIX = ".otio"
@@ -20,7 +22,6 @@ Range = Annotated[
     tuple[str, str] | None,
     Parameter(
         name="--range",
-        negative=(),
         help="IN and OUT (exclusive): timecode 01:00:05:00 (; for drop frame), frame f123 or seconds 5.2s.",
     ),
 ]
@@ -90,6 +91,33 @@ class SoundOptions:
         float, Parameter(help="How closely to follow the prompt, from 1; 0 is the model's default.")
     ] = 0.0
     sampler: Annotated[str, Parameter(help="dpmpp_2m or ddim; by default the model's.")] = ""
+
+    def or_as_in(self, job: FoleyJob) -> Self:
+        """These options with what was not given taken from an earlier job; never its seed."""
+        return replace(
+            self,
+            negative=self.negative or job.negative_prompt,
+            steps=self.steps or job.step_count,
+            guidance=self.guidance or job.guidance_scale,
+            sampler=self.sampler or job.sampler,
+        )
+
+    def settings(self, model: str, take_count: int, prompt: str) -> FoleySettings:
+        """The settings for one prompt.
+
+        Raises:
+            RequestError: One of them is out of its bounds.
+        """
+        return FoleySettings(
+            prompt=prompt,
+            negative_prompt=self.negative,
+            model=model,
+            take_count=take_count,
+            seed=self.seed,
+            step_count=self.steps,
+            guidance_scale=self.guidance,
+            sampler=self.sampler,
+        )
 
 
 def checked_output(out: Path) -> Path:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from diffava_resolve.client.protocol import Event, Queued, Started
 from diffava_resolve.client.protocol import Progress as StageProgress
 
-AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Make the last line of stdout one JSON object.")]
+AsJson = Annotated[bool, Parameter(name="--json", help="Make the last line of stdout one JSON object.")]
 
 _STAGES = {"features": "Looking at the picture", "latent": "Making the sound", "waveform": "Writing the sound"}
 

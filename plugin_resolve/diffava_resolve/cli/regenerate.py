@@ -8,7 +8,6 @@ from cyclopts import Parameter
 from diffava_resolve.cli.clips import clip_json, region_in_words, take_in_words
 from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
-from diffava_resolve.session import FoleySettings
 from diffava_resolve.session import regenerate as regenerate_clip
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import find_clip
@@ -34,16 +33,8 @@ def regenerate(
     cut = read_timeline(timeline)
     old = find_clip(cut, clip).chosen.receipt.job
     part = None if range_ is None else region_of_range(cut, *range_)
-    settings = FoleySettings(
-        prompt=old.prompt if prompt is None else prompt,
-        negative_prompt=sound.negative or old.negative_prompt,
-        model=server.model_name if server.model else old.model,
-        take_count=takes,
-        seed=sound.seed,
-        step_count=sound.steps or old.step_count,
-        guidance_scale=sound.guidance or old.guidance_scale,
-        sampler=sound.sampler or old.sampler,
-    )
+    model = server.model_name if server.model else old.model
+    settings = sound.or_as_in(old).settings(model, takes, old.prompt if prompt is None else prompt)
     refuse_overwriting(timeline, checked_output(out))
     with server.connect(output, old.model) as client, output.progress() as bar:
         placed = regenerate_clip(cut, timeline, clip, settings, client, out, part=part, on_event=bar.show)

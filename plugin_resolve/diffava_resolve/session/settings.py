@@ -68,7 +68,8 @@ class FoleySettings:
         )
         _refuse_beyond("The request", self.take_count, limits.max_take_count, "takes", "ask for fewer")
         _refuse_beyond("The request", self.step_count, limits.max_step_count, "steps", "ask for fewer")
-        _refuse_beyond("The range", sample_count, limits.max_sample_count, "samples", "choose a shorter range")
+        seconds = (sample_count // SAMPLE_RATE_HZ, limits.max_sample_count // SAMPLE_RATE_HZ)
+        _refuse_beyond("The range", *seconds, "seconds", "choose a shorter one")
         model = server.model(self.model)
         if model.sample_rate_hz != SAMPLE_RATE_HZ:
             raise RequestError(
