@@ -115,10 +115,9 @@ def test_a_path_with_characters_of_urls_still_leads_to_the_file(tmp_path, suffix
     export_timeline(made, folder, tmp_path / f"out{suffix}")
     name = Path(foley_clips(made)[0].chosen.target_url).name
     if suffix == ".kdenlive":
-        resources = (
-            ElementTree.parse(tmp_path / "out.kdenlive").getroot().iterfind("producer/property[@name='resource']")
-        )
-        found = [element.text for element in resources if element.text.endswith(".wav")]
+        root = ElementTree.parse(tmp_path / "out.kdenlive").getroot()
+        resources = [element.text for element in root.iterfind("producer/property[@name='resource']")]
+        found = [path for path in resources if path.endswith(".wav")]
     else:
         found = [
             str(otio.url_utils.filepath_from_url(item.media_reference.target_url))
@@ -203,7 +202,7 @@ def test_an_unknown_format_is_refused_with_those_that_are_known(tmp_path):
 
 
 def test_a_rate_that_final_cut_lacks_is_refused_with_what_to_take_instead(tmp_path):
-    with pytest.raises(RequestError, match="FCPXML has no 48 frames a second; export to .otio, .xml or .aaf"):
+    with pytest.raises(RequestError, match=r"FCPXML has no 48 frames a second; export to \.otio, \.xml or \.aaf"):
         export_timeline(made_of(tmp_path, Fraction(48)), tmp_path, tmp_path / "out.fcpxml")
     assert not (tmp_path / "out.fcpxml").exists()
 
