@@ -6,7 +6,6 @@ Order of precedence: what the caller gives, `DIFFAVA_SERVER_*` variables, the de
 import ipaddress
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,15 +77,14 @@ class ServerConfig(BaseSettings):
         return Path(self.listen.removeprefix(UNIX_PREFIX)) if self.listen.startswith(UNIX_PREFIX) else None
 
 
-def read_config(environ: Mapping[str, str] | None = None, **given: Any) -> ServerConfig:
+def read_config(**given: Any) -> ServerConfig:
     """Build the configuration from `given` (None: not given) and the environment.
 
     Raises:
         StartError: A key is unknown or a value out of bounds; names the key and where it came from.
     """
-    environ = os.environ if environ is None else environ
     known = {f"{ENV_PREFIX}{name.upper()}" for name in ServerConfig.model_fields}
-    unknown = sorted(name for name in environ if name.startswith(ENV_PREFIX) and name not in known)
+    unknown = sorted(name for name in os.environ if name.startswith(ENV_PREFIX) and name not in known)
     if unknown:
         raise StartError(
             f"Unknown setting {unknown[0]} in the environment; known are {', '.join(sorted(known))}.", exit_code=2

@@ -48,7 +48,7 @@ class Gate:
 
     async def reached(self) -> None:
         """Return once the engine waits at its next step."""
-        assert await asyncio.to_thread(self._reached.acquire, timeout=30), "the engine did not reach a step"
+        assert await asyncio.to_thread(self._reached.acquire, timeout=120), "the engine did not reach a step"
 
     def let_on(self, steps: int = 1) -> None:
         for _ in range(steps):
@@ -77,7 +77,7 @@ def quiet_log() -> Any:
 
 def server_config(tmp_path: Path, **settings: Any) -> ServerConfig:
     defaults: dict[str, Any] = {"token_file": tmp_path / "token", "drain_s": 0.0, "models": ("fake",)}
-    return read_config({}, **{**defaults, **settings})
+    return read_config(**{**defaults, **settings})
 
 
 @dataclass
@@ -114,7 +114,7 @@ async def running_server(tmp_path: Path, engine: EngineFactory | None = None, **
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let other tasks run until the condition holds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not condition():
             await asyncio.sleep(0)
 
