@@ -8,7 +8,7 @@ from transformers.audio_utils import mel_filter_bank
 from diffava.spec import Spec
 
 LOG_FLOOR = 1e-5
-BLOCK_FRAMES = 4096  # of a spectrum that is held at once
+BLOCK_FRAMES = 1024  # of a spectrum that is held at once
 
 
 class MelAnalysis:
@@ -36,7 +36,9 @@ class MelAnalysis:
         """The log-mel of samples at the model's rate, one frame a started hop (`T = ceil(S / hop_samples)`)."""
         hop, reach = self._spec.hop_samples, self._spec.window_samples // 2
         frames = -(-samples.shape[0] // hop)
-        samples = torch.nn.functional.pad(samples, (0, max(0, max(frames * hop, reach + 1) - samples.shape[0])))
+        missing = max(frames * hop, reach + 1) - samples.shape[0]
+        if missing > 0:  # a long sound is not copied for nothing
+            samples = torch.nn.functional.pad(samples, (0, missing))
         padded = torch.nn.functional.pad(samples[None], (reach, reach), mode="reflect")[0]
         blocks = []
         for first in range(0, frames, BLOCK_FRAMES):

@@ -60,7 +60,11 @@ class WaveformSynthesis:
         blocks = resampled(
             torch.split(samples, INPUT_BLOCK_SAMPLES), self._spec.output_rate_hz, self._spec.sample_rate_hz, length
         )
-        pieces = self._autoencoder.encode(self._analysis(torch.cat(list(blocks))))
+        at_model_rate, first = torch.empty(length), 0  # filled in place: a list and its join would be held at once
+        for block in blocks:
+            at_model_rate[first : first + block.shape[0]] = block
+            first += block.shape[0]
+        pieces = self._autoencoder.encode(self._analysis(at_model_rate))
         return torch.cat(list(_until_cancelled(pieces, is_cancelled))).permute(1, 0, 2)
 
 

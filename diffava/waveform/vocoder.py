@@ -25,8 +25,8 @@ def context_frames(config: SpeechT5HifiGanConfig) -> int:
 class Vocoder:
     """Sample `i * hop` of the output belongs to mel frame `i`, as upstream cuts it: from the start, the rest cropped.
 
-    That is where a vocoder trained on `MelAnalysis` puts it. The shape alone cannot say: the centre of AudioLDM's kernels
-    lies 95.5 samples later, and what its weights make of that was not measured here.
+    That is where a vocoder trained on `MelAnalysis` puts it. The shape alone cannot say: the centre of AudioLDM's
+    kernels lies 95.5 samples later, and what its weights make of that was not measured here.
 
     Kernels wider than their rate leave extra samples at the end (32 for AudioLDM's), which are dropped. Pieces are run
     with the vocoder's whole receptive field around them, so that they equal one run over everything.
