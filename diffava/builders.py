@@ -31,8 +31,13 @@ from diffava.pipeline import FoleyPipeline
 TOKENIZER = "tokenizer"
 
 
-def build(preset: str | Path | ModelConfig, seed: int = 0) -> FoleyPipeline:
+def build(preset: str | Path | ModelConfig, seed: int = 0, device: torch.device | str = "cpu") -> FoleyPipeline:
     """A model with random weights; the same seed gives the same weights, and torch's own generator is not moved.
+
+    Args:
+        preset: A preset's name, the path of a `.toml` file, or what was read from one.
+        seed: Where the weights come from. They are drawn on the CPU, so that no device changes them.
+        device: Where the model computes.
 
     Raises:
         ConfigError: The preset is unknown, or its prompts need a tokenizer that only published weights bring.
@@ -47,7 +52,7 @@ def build(preset: str | Path | ModelConfig, seed: int = 0) -> FoleyPipeline:
         torch.manual_seed(seed)
         parts = make_parts(config)
         set_moderate_level(parts["vae"], parts["vocoder"])
-    return _pipeline(config, parts, byte_tokenizer())
+    return _pipeline(config, parts, byte_tokenizer(), device)
 
 
 def save(pipeline: FoleyPipeline, folder: Path) -> None:
@@ -74,8 +79,8 @@ def save(pipeline: FoleyPipeline, folder: Path) -> None:
     )
 
 
-def load(folder: Path) -> FoleyPipeline:
-    """Read what `save` wrote, after every file's hash has been checked.
+def load(folder: Path, device: torch.device | str = "cpu") -> FoleyPipeline:
+    """Read what `save` wrote, after every file's hash has been checked, and compute on `device`.
 
     Raises:
         CheckpointError: A file is missing, changed or does not fit.
@@ -87,7 +92,8 @@ def load(folder: Path) -> FoleyPipeline:
         parts = make_parts(config)
     for name, part in parts.items():
         read_part(folder, name, part)
-    return _pipeline(config, parts, load_tokenizer(folder / TOKENIZER, config.clap.text.vocab_size))
+    tokenizer = load_tokenizer(folder / TOKENIZER, config.clap.text.vocab_size)
+    return _pipeline(config, parts, tokenizer, device)
 
 
 def make_parts(config: ModelConfig) -> dict[str, Any]:
@@ -192,9 +198,10 @@ def set_moderate_level(autoencoder: AutoencoderKL, random_vocoder: SpeechT5HifiG
     random_vocoder.conv_post.weight.mul_(rms / level)
 
 
-def _pipeline(config: ModelConfig, parts: dict[str, Any], tokenizer: Any) -> FoleyPipeline:
+def _pipeline(config: ModelConfig, parts: dict[str, Any], tokenizer: Any, device: torch.device | str) -> FoleyPipeline:
+    sha256 = weights_sha256(parts)
     for part in parts.values():
-        part.eval().requires_grad_(False)
+        part.eval().requires_grad_(False).to(device)
     spec = config.to_spec()
     return FoleyPipeline(
         config=config,
@@ -206,5 +213,5 @@ def _pipeline(config: ModelConfig, parts: dict[str, Any], tokenizer: Any) -> Fol
         denoiser=parts["unet"],
         vae=parts["vae"],
         vocoder=parts["vocoder"],
-        weights_sha256=weights_sha256(parts),
+        weights_sha256=sha256,
     )

@@ -184,3 +184,12 @@ def test_a_request_is_the_same_sound_each_time(nano):
 
 def test_a_preset_may_be_given_as_a_configuration(nano):
     assert build(load_config("nano")).weights_sha256 == nano.weights_sha256
+
+
+def test_a_model_computes_where_it_is_told_with_the_same_weights(nano):
+    """torch's "meta" device stands for a GPU here: it is somewhere else, and everywhere at hand."""
+    elsewhere = build("nano", device="meta")
+    parts = (elsewhere.features.text.model, elsewhere.features.video.model, elsewhere.alignment)
+    parts += (elsewhere.denoiser, elsewhere.vae, elsewhere.vocoder)
+    assert {weight.device.type for part in parts for weight in part.parameters()} == {"meta"}
+    assert elsewhere.weights_sha256 == nano.weights_sha256
