@@ -23,7 +23,7 @@ from diffava_resolve.timeline.audio_file import sample_count_of
 from diffava_resolve.timeline.media_urls import media_url
 from diffava_resolve.timeline.rates import is_drop_frame, label_frame, seconds_of, timeline_rate
 from diffava_resolve.timeline.receipts import Receipt
-from diffava_resolve.timeline.takes import FoleyClip, Take, read_takes, take_reference, write_takes
+from diffava_resolve.timeline.takes import FoleyClip, Take, read_takes, stored_clip_id, take_reference, write_takes
 from diffava_resolve.timeline.tracks import first_second, frames, put_on_track, spans, spelled_rate
 
 CLIP_ID_PREFIX = "foley-"
@@ -49,7 +49,7 @@ def media_folder(output: Path) -> Path:
 
 def new_clip_id(timeline: otio.schema.Timeline) -> str:
     """The first of `foley-1`, `foley-2` ... that no clip of the timeline has; good as the stem of its files too."""
-    used = {clip.clip_id for clip in foley_clips(timeline)}
+    used = {stored_clip_id(clip) for clip in timeline.find_clips()}
     return next(name for name in (f"{CLIP_ID_PREFIX}{number}" for number in count(1)) if name not in used)
 
 
@@ -92,7 +92,7 @@ def place_takes(
     clip_id = clip_id or new_clip_id(timeline)
     write_takes(clip, clip_id, _numbered(takes, base_directory, first_number=1), chosen_number=1)
     put_on_track(placed, clip, region.start_frame, track_name)
-    _verify(find_clip(placed, clip_id), region)
+    _verify(placed, clip, region)
     return placed
 
 
@@ -219,8 +219,12 @@ def _check_length(path: Path, region: Region) -> None:
         )
 
 
-def _verify(found: FoleyClip, region: Region) -> None:
+def _verify(timeline: otio.schema.Timeline, clip: otio.schema.Clip, region: Region) -> None:
     """Read back what was placed: a wrong position must be an error here, not a surprise in the editor."""
+    read = read_takes(clip)
+    if read is None:
+        raise OutputError("The placed clip cannot be read back; nothing was written. Please report this timeline.")
+    found = _foley_clip(timeline, clip.parent(), clip, *read)
     placed = (found.region.start_frame, found.region.stop_frame)
     if placed != (region.start_frame, region.stop_frame) or found.region.rate != region.rate:
         raise OutputError(

@@ -143,9 +143,10 @@ def read_takes(clip: Any) -> tuple[str, tuple[Take, ...], int] | None:
     metadata = plain(clip.metadata.get(METADATA_KEY))
     if not isinstance(metadata, dict) or "clip_id" not in metadata:
         return None
-    if metadata.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
+    version = metadata.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
         raise TimelineError(
-            f"Clip {metadata['clip_id']} has schema version {metadata['schema_version']}, this program reads up to "
+            f"Clip {metadata['clip_id']} has schema version {version}, this program reads up to "
             f"{SCHEMA_VERSION}; update diffava-foley to work on it."
         )
     references = clip.media_references()
@@ -162,6 +163,12 @@ def read_takes(clip: Any) -> tuple[str, tuple[Take, ...], int] | None:
     if not takes or not chosen:
         return None
     return str(metadata["clip_id"]), takes, chosen[0]
+
+
+def stored_clip_id(clip: Any) -> str | None:
+    """The id that a clip's metadata has, even where the rest of it cannot be read; None if it is none of ours."""
+    metadata = plain(clip.metadata.get(METADATA_KEY))
+    return str(metadata["clip_id"]) if isinstance(metadata, dict) and "clip_id" in metadata else None
 
 
 def plain(value: Any) -> Any:

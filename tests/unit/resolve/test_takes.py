@@ -130,6 +130,14 @@ def test_a_clip_of_a_newer_version_asks_for_an_update(made):
         foley_clips(made)
 
 
+def test_a_clip_of_a_newer_version_stops_no_new_one(made, tmp_path):
+    find_clip(made, "foley-1").clip.metadata["diffava"]["schema_version"] = 2
+    (tmp_path / "new").mkdir()
+    where = Region(NTSC, 0, 100, 120)
+    changed = place_takes(made, where, placed_takes(tmp_path / "new", where), tmp_path)
+    assert changed.tracks[-1][-1].metadata["diffava"]["clip_id"] == "foley-2"
+
+
 def test_clips_of_others_are_none_of_ours(made):
     assert not foley_clips(cut_of_two_shots(NTSC))
     made.tracks[0][0].metadata["diffava"] = "a note by somebody"
