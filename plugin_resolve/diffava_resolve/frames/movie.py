@@ -67,10 +67,13 @@ class Movie:
         # Consecutive pictures; the last is the decoder's latest and ends the one before it.
         self._window: deque[StillPicture] = deque()
         self._container, self._stream = open_video(source)
-        self._is_single_picture = self._container.format.name == "image2" or self._container.format.name.endswith(
-            "_pipe"
-        )
-        self._begin()
+        kind = self._container.format.name
+        self._is_single_picture = kind == "image2" or kind.endswith("_pipe")
+        try:
+            self._begin()
+        except MediaError:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +102,7 @@ class Movie:
             return self._window[0]
         backwards, self._asked_s = second < self._asked_s, second
         until_s = second + min(_MAX_JITTER_S, self._usual_duration_s / 4)
-        is_before_window = second < self._window[0].start_s and self._window[0].start_s > 0
+        is_before_window = until_s < self._window[0].start_s and self._window[0].start_s > 0
         if is_before_window or second > self._window[-1].start_s + _FORWARD_SEEK_S:
             self._seek(second)
         ended = False

@@ -84,7 +84,7 @@ def open_video(source: SourceFile) -> tuple[InputContainer, VideoStream]:
     path = source.path.absolute()  # a relative name with a colon would be taken for a protocol
     try:
         options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
-        if path.suffix.lower() != ".gif" and "%" in path.name:
+        if "%" in path.name:
             options["pattern_type"] = "none"  # a picture named shot%03d.png is one file, not a pattern
         container = av.open(f"file:{path}", options=options)
     except PermissionError as error:

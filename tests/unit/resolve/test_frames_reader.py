@@ -3,6 +3,7 @@
 import tracemalloc
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -127,6 +128,16 @@ def test_a_dissolve_mixes_by_the_share_at_the_middle_of_each_frame():
     np.testing.assert_allclose(shown[:, 0, 0, 0], np.round(np.array(shares) * 255), atol=1)
 
 
+def test_a_clip_dissolves_into_another_part_of_itself(tmp_path):
+    clip = MovieFile(write_numbered_clip(tmp_path / "clip.mp4", 60, PAL))
+    early, late = layer(clip, opacity=(1, 0)), layer(clip, media_start_s=Fraction(40, 25), opacity=(0, 1))
+    shown = frames(picture_of(Segment(0, 10, (early, late)))).astype(float)
+    for n, picture in enumerate(shown):
+        share = (n + 0.5) / 10
+        wanted = numbered_picture(n) * (1 - share) + numbered_picture(40 + n) * share
+        assert np.abs(picture - wanted).mean() < 8  # H.264 rings at the edges of the cells
+
+
 def test_a_layer_that_dissolves_into_its_shot_is_not_opened_again(tmp_path, monkeypatch):
     opened = []
     real = reader.Movie
@@ -229,6 +240,18 @@ def test_an_image_sequence_shows_its_numbers(tmp_path, suffix):
     assert numbers(picture_of(Segment(0, 20, (layer(sequence),)))) == list(range(1001, 1021))
     backwards = layer(sequence, media_start_s=Fraction(20, 25), speed=-1)
     assert numbers(picture_of(Segment(0, 20, (backwards,)))) == list(range(1020, 1000, -1))
+
+
+def test_what_is_transparent_in_a_picture_shows_black(tmp_path):
+    rgba = np.full((32, 32, 4), 255, np.uint8)
+    rgba[:, 16:, 3] = 0
+    context = av.CodecContext.create("png", "w")
+    context.width, context.height, context.pix_fmt, context.time_base = 32, 32, "rgba", Fraction(1, 25)
+    packets = [*context.encode(av.VideoFrame.from_ndarray(rgba, format="rgba")), *context.encode(None)]
+    (tmp_path / "title.png").write_bytes(b"".join(map(bytes, packets)))
+    shown = frames(picture_of(Segment(0, 3, (layer(MovieFile(tmp_path / "title.png")),))), size=(32, 32))
+    assert (shown[:, :, :16] == 255).all()
+    assert (shown[:, :, 16:] == 0).all()
 
 
 def test_a_sequence_of_every_second_number_shows_each_twice_as_long(tmp_path):
