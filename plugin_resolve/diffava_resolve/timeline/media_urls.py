@@ -17,12 +17,14 @@ def media_url(path: Path, base_directory: Path) -> str:
     """A media file as a timeline in `base_directory` writes it: a bare relative path with forward slashes.
 
     Bare, because Resolve refuses `file://` in OTIO; relative, so that the folder can be moved as a whole. A file on
-    another Windows drive has only its absolute path.
+    another Windows drive has only its absolute path. Links are followed first: `..` leads up from where a linked
+    folder really is (on macOS, `/tmp` is one).
     """
+    real = path.parent.resolve() / path.name
     try:
-        return PurePath(os.path.relpath(path.absolute(), base_directory.absolute())).as_posix()
+        return PurePath(os.path.relpath(real, base_directory.resolve())).as_posix()
     except ValueError:
-        return path.absolute().as_posix()
+        return real.as_posix()
 
 
 def media_path(target_url: str, base_directory: Path) -> Path:

@@ -184,6 +184,18 @@ def test_a_result_in_another_folder_still_finds_all_media(tmp_path):
     assert urls == ["../rushes/shot.mov", "/nowhere/shot-2.mov", f"../out.foley/{takes[0].path.name}"]
 
 
+def test_a_result_in_a_linked_folder_still_finds_its_media(tmp_path):
+    """`..` leads up from where the folder really is, not from its link."""
+    takes = placed_takes(media_like(tmp_path), region())
+    (tmp_path / "deep" / "down").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "down")
+    made = place_takes(cut_of_two_shots(Fraction(24)), region(), takes, tmp_path)
+    write_otio(made, tmp_path, tmp_path / "link" / "out.otio")
+    moved = otio.adapters.read_from_file(str(tmp_path / "link" / "out.otio"))
+    url = foley(moved)[1].media_reference.target_url
+    assert (tmp_path / "link" / url).samefile(takes[0].path)
+
+
 def test_the_next_clip_id_is_the_first_unused_one(tmp_path):
     made = cut_of_two_shots(Fraction(24))
     assert new_clip_id(made) == "foley-1"
