@@ -126,6 +126,14 @@ def test_a_part_made_anew_keeps_the_sound_of_the_kept_take_around_it(nano):
     assert not torch.equal(again, of_another)
 
 
+def test_cancelling_while_the_kept_take_is_read_starts_no_sampling(nano):
+    kept = KeptPart(torch.zeros(960_000), 0, 48_000)
+    seen = []
+    with pytest.raises(CancelledError):
+        takes(nano, FoleyRequest("rain", 960_000, kept=kept), on_progress=seen.append, is_cancelled=lambda: True)
+    assert seen == []
+
+
 def test_memory_of_a_long_range_holds_latents_but_no_more_than_a_chunk_of_sound(nano):
     lengths = []
     hook = nano.vocoder.register_forward_hook(lambda module, inputs, output: lengths.append(output.shape[-1]))
