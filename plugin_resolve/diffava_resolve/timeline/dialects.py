@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import opentimelineio as otio
 
 from diffava_resolve.errors import TimelineError
 
+_FCPXML_TIMES = {"offset", "start", "duration", "frameDuration", "tcStart", "audioStart", "audioDuration"}
+_FCPXML_NUDGE_S = Fraction(1, 1_000_000)  # the adapter cuts frames off in floating point: 28.9999 would become 28
 _EDL_RATES = (24.0, 25.0, 30.0, 50.0, 60.0)  # in this order: the lowest whose frame numbers fit
 _EDL_DROP_FRAME_RATES = (30000 / 1001, 60000 / 1001)
 
@@ -68,6 +71,65 @@ def _read_final_cut(path: Path) -> Any:
             nested.remove(media)
             nested.extend(list(media))
     return otio.adapters.read_from_string(ElementTree.tostring(root, encoding="unicode"), adapter_name="fcp_xml")
+
+
+def _read_final_cut_x(path: Path) -> Any:
+    """FCPXML, its times laid out as the adapter (1.0.0) expects.
+
+    It knows whole rates only and reads 23.976 as 23: at such rates all times are shrunk by 1000/1001 before it reads,
+    and the rates of what it read by as much after. It takes positions as counted from 0: the sequence's start timecode
+    is taken off them, and becomes the timeline's start time.
+    """
+    root = ElementTree.parse(path).getroot()
+    sequences = root.findall(".//project/sequence")
+    durations_s = {made.get("id"): _time_s(made.get("frameDuration", "0s")) for made in root.iterfind(".//format")}
+    shrinks = any(durations_s.get(made.get("format"), Fraction(0)).numerator % 1001 == 0 for made in sequences)
+    factor = Fraction(1000, 1001) if shrinks else Fraction(1)
+    starts_s = [_time_s(made.get("tcStart", "0s")) for made in sequences]
+    for sequence, start_s in zip(sequences, starts_s, strict=True):
+        for child in sequence.findall("spine/*[@offset]"):
+            child.set("offset", _time_text(_time_s(child.get("offset", "0s")) - start_s))
+    for element in root.iter():
+        for name in _FCPXML_TIMES & element.attrib.keys():
+            nudge_s = 0 if name == "frameDuration" else _FCPXML_NUDGE_S
+            element.set(name, _time_text(_time_s(element.attrib[name]) * factor + nudge_s))
+    text = ElementTree.tostring(root, encoding="unicode")
+    found = otio.adapters.read_from_string(text, adapter_name="fcpx_xml")
+    if shrinks:
+        found = otio.adapters.read_from_string(
+            json.dumps(_with_rates_scaled(json.loads(found.to_json_string()), float(factor))), adapter_name="otio_json"
+        )
+    if len(sequences) == 1:
+        for timeline in _timelines_in(found):
+            rate = 1 / durations_s[sequences[0].get("format")]
+            timeline.global_start_time = otio.opentime.RationalTime(float(starts_s[0] * rate), float(rate))
+    return found
+
+
+def _time_s(text: str) -> Fraction:
+    """`1001/24000s` and `5s`, as FCPXML writes seconds."""
+    return Fraction(text.removesuffix("s"))
+
+
+def _time_text(second: Fraction) -> str:
+    return f"{second.numerator}/{second.denominator}s"
+
+
+def _with_rates_scaled(node: Any, factor: float) -> Any:
+    if isinstance(node, list):
+        return [_with_rates_scaled(child, factor) for child in node]
+    if not isinstance(node, dict):
+        return node
+    changed = {key: _with_rates_scaled(child, factor) for key, child in node.items()}
+    if str(node.get("OTIO_SCHEMA", "")).startswith("RationalTime."):
+        changed["rate"] = node["rate"] * factor
+    return changed
+
+
+def _timelines_in(found: Any) -> list[otio.schema.Timeline]:
+    if isinstance(found, otio.schema.Timeline):
+        return [found]
+    return list(found.find_children(descended_from_type=otio.schema.Timeline))
 
 
 def _read_edl(path: Path) -> Any:
@@ -128,7 +190,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     ".otioz": _read_zip_bundle,
     ".otiod": _read_folder_bundle,
     ".xml": _read_final_cut,
-    ".fcpxml": _read_by_adapter,
+    ".fcpxml": _read_final_cut_x,
     ".aaf": _read_by_adapter,
     ".edl": _read_edl,
 }

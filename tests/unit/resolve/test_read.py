@@ -150,6 +150,35 @@ def test_an_edls_tracks_start_where_their_record_timecode_says(written):
     assert [child.duration().value for child in cut.audio_tracks()[0]] == [24, 24]
 
 
+FCPXML = """<?xml version="1.0" encoding="UTF-8"?>
+<fcpxml version="1.8"><resources>
+<format id="r1" frameDuration="{frame}s"/>
+<asset id="r2" name="one" src="file://{folder}/a.mov" start="{hour}s" duration="{hundred}s" hasVideo="1" format="r1"/>
+</resources><library><event name="e"><project name="p">
+<sequence duration="{fifty}s" format="r1" tcStart="{hour}s" tcFormat="NDF"><spine>
+<asset-clip name="one" ref="r2" offset="{hour}s" start="{in_one}s" duration="{twenty_nine}s" format="r1"/>
+<gap name="Gap" offset="{gap}s" duration="{five}s" start="3600s"/>
+<asset-clip name="two" ref="r2" offset="{two}s" start="{in_two}s" duration="{sixteen}s" format="r1"/>
+</spine></sequence></project></event></library></fcpxml>"""
+
+
+@pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(60000, 1001)])
+def test_fcpxml_is_exact_at_every_rate_and_from_its_start_timecode(tmp_path, rate):
+    (tmp_path / "a.mov").touch()
+    hour = round(3600 * rate)
+    frames = {"frame": 1, "hour": hour, "hundred": 100, "fifty": 50, "in_one": hour + 10, "twenty_nine": 29}
+    frames |= {"gap": hour + 29, "five": 5, "two": hour + 34, "in_two": hour + 60, "sixteen": 16}
+    path = tmp_path / "cut.fcpxml"
+    path.write_text(FCPXML.format(folder=tmp_path, **{name: count / rate for name, count in frames.items()}))
+    read = read_timeline(path)
+    assert timeline_rate(read) == rate
+    assert label_frame(read) == hour
+    picture = picture_of(read, region_of_timeline(read), tmp_path)
+    assert [(one.start_frame, one.stop_frame) for one in picture.segments] == [(0, 29), (29, 34), (34, 50)]
+    assert picture.segments[0].layers[0].media_start_s == 10 / rate
+    assert picture.segments[2].layers[0].media_start_s == 60 / rate
+
+
 def test_a_nested_sequence_of_final_cut_xml_keeps_what_it_holds(tmp_path):
     (tmp_path / "a.mov").touch()
     nested = otio.schema.Stack("nested", source_range=span(5, 20, 25))
