@@ -1,5 +1,4 @@
 import hashlib
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import soundfile
 
 from diffava_resolve.errors import MediaError, OutputError
 from diffava_resolve.timeline.audio_file import TakeWriter, quantised, read_blocks
+from support.disks import mounted_disk
 from support.takes import noise, write_take
 
 
@@ -94,16 +94,17 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_said_and_nothing_is_left(tiny_disk: Path):
-    def write() -> None:
-        with TakeWriter(tiny_disk / "take.wav") as writer:
+def test_a_full_disk_is_said_and_nothing_is_left(tmp_path):
+    def write(disk: Path) -> None:
+        with TakeWriter(disk / "take.wav") as writer:
             for _ in range(10):
                 writer.write(noise(48000))
             writer.finish()
 
-    with pytest.raises(OutputError, match=r"full; free some space.*Nothing was left"):
-        write()
-    assert not list(tiny_disk.iterdir())
+    with mounted_disk(tmp_path / "disk", "size=64k") as disk:
+        with pytest.raises(OutputError, match=r"full; free some space.*Nothing was left"):
+            write(disk)
+        assert not list(disk.iterdir())
 
 
 def test_a_file_that_is_no_take_is_refused_with_what_was_found(tmp_path):
@@ -115,17 +116,3 @@ def test_a_file_that_is_no_take_is_refused_with_what_was_found(tmp_path):
     take = write_take(tmp_path / "take.wav", noise(100))
     with pytest.raises(MediaError, match="has 100 samples; 50 to 101 were asked for"):
         list(read_blocks(take.path, 50, 101))
-
-
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """A disk of 64 KiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    try:
-        subprocess.run(mounted, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a small disk cannot be mounted here: {error}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)

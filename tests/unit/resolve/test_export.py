@@ -12,6 +12,7 @@ from diffava_resolve.timeline.place import foley_clips, place_takes
 from diffava_resolve.timeline.rates import seconds_of, timeline_rate
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.tracks import spans
+from support.disks import mounted_disk
 from support.takes import ALL_RATES, cut_of_two_shots, placed_takes, region
 from support.timelines import SHARED_TIMELINES, clip, dissolve, gap, movie, timeline, track
 
@@ -194,6 +195,17 @@ def test_a_folder_that_is_not_there_is_said_and_nothing_is_written(tmp_path, suf
     with pytest.raises(OutputError, match="folder does not exist"):
         export_timeline(made, tmp_path, tmp_path / "missing" / f"out{suffix}")
     assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in ALL_SUFFIXES if suffix != ".fcpxml"])
+def test_a_full_disk_is_said_and_nothing_is_left(tmp_path, suffix):
+    """All but the FCPXML, which is smaller than a disk's smallest block."""
+    made = made_of(tmp_path)
+    with mounted_disk(tmp_path / "disk", "size=8k") as disk:
+        (disk / "filling").write_bytes(b"x" * 4000)
+        with pytest.raises(OutputError, match="the disk is full; free some space"):
+            export_timeline(made, tmp_path, disk / f"out{suffix}")
+        assert [path.name for path in disk.iterdir()] == ["filling"]
 
 
 def test_an_unknown_format_is_refused_with_those_that_are_known(tmp_path):

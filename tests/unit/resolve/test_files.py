@@ -6,6 +6,7 @@ import pytest
 
 from diffava_resolve.errors import OutputError, RequestError
 from diffava_resolve.timeline.files import make_folder, refuse_overwriting, write_whole
+from support.disks import mounted_disk
 
 
 def test_a_file_appears_whole_under_its_name_with_nothing_beside_it(tmp_path):
@@ -61,6 +62,11 @@ def test_a_file_in_place_of_the_folder_is_said(tmp_path):
     (tmp_path / "folder").write_text("a file")
     with pytest.raises(OutputError, match="part of its path is a file"):
         write_whole(tmp_path / "folder" / "cut.otio", lambda path: path.write_text(""))
+
+
+def test_a_read_only_disk_is_said(tmp_path):
+    with mounted_disk(tmp_path / "disk", "ro") as disk, pytest.raises(OutputError, match="the disk is read-only"):
+        write_whole(disk / "cut.otio", lambda path: path.write_text(""))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write into every folder")
