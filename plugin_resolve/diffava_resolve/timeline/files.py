@@ -4,6 +4,7 @@ Every output of the plugin is written to a temporary sibling, flushed to the dis
 a crash or Ctrl-C never leaves half a file under a name that somebody trusts, and never harms what stood there before.
 """
 
+import contextlib
 import errno
 import os
 import secrets
@@ -88,7 +89,8 @@ def publish(temporary: Path, path: Path) -> None:
 
 def discard(temporary: Path) -> None:
     """Remove a temporary sibling, if it is still there."""
-    temporary.unlink(missing_ok=True)
+    with contextlib.suppress(PermissionError):  # Windows: a library that failed may still hold it open
+        temporary.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> bool:
