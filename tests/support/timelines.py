@@ -3,6 +3,7 @@
 Frames are at the timeline's rate unless said otherwise; a rate is a Fraction or a number that `float` takes.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -92,3 +93,27 @@ def relink(timeline: otio.schema.Timeline, choose: Callable[[otio.schema.Clip], 
 def relink_all(timeline: otio.schema.Timeline, stand_in: Path) -> otio.schema.Timeline:
     """A copy in which every clip refers to one and the same file."""
     return relink(timeline, lambda _: stand_in)
+
+
+def relink_fitted(timeline: otio.schema.Timeline, path: Path, rate: Rate, frame_count: int) -> otio.schema.Timeline:
+    """A copy in which every clip shows some of one short file, slowed down where it would run out.
+
+    For real editors' timelines over real clips: the structure (tracks, gaps, nesting, transitions, lengths) stays, and
+    the source ranges move into the file, with a quarter of it or a second at each end left as handles.
+    """
+    changed = relink_all(timeline, path)
+    file_s = frame_count / float(rate)
+    handle_s = min(1.0, file_s / 4)
+    for found in changed.find_clips():
+        if not isinstance(found.media_reference, otio.schema.ExternalReference):
+            continue
+        duration = found.duration()
+        warps = [effect for effect in found.effects if isinstance(effect, otio.schema.LinearTimeWarp)]
+        speed = abs(math.prod(effect.time_scalar for effect in warps))
+        if duration.to_seconds() * speed > file_s - 2 * handle_s:
+            slower = (file_s - 2 * handle_s) / (duration.to_seconds() * speed)
+            found.effects.append(otio.schema.LinearTimeWarp(time_scalar=math.floor(slower * 1000) / 1000))
+        found.media_reference.available_range = span(0, frame_count, rate)
+        start = otio.opentime.RationalTime.from_seconds(handle_s, duration.rate).round()
+        found.source_range = otio.opentime.TimeRange(start, duration)
+    return changed
