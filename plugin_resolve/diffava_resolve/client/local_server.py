@@ -13,12 +13,13 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import filelock
 import platformdirs
@@ -159,15 +160,14 @@ def launch_detached(settings: Mapping[str, str], log_file: Path) -> Process:
     """Start a server so that neither Ctrl-C nor the end of this command ends it."""
     command = [sys.executable, "-m", "diffava_server"]
     environment = {**os.environ, **settings}
+    apart: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        apart = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
     with log_file.open("wb") as log:
-        if sys.platform == "win32":
-            flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, creationflags=flags
-            )
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, **apart)
+    # In a program that outlives the server, such as an editor, nobody else would collect its exit code.
+    threading.Thread(target=process.wait, daemon=True).start()
+    return process
 
 
 def _private_folder(directory: Path) -> None:
