@@ -8,6 +8,7 @@ from diffusers import UNet2DConditionModel
 from jaxtyping import Float
 from torch import Tensor
 
+from diffava.errors import CancelledError
 from diffava.latent.windows import Window
 from diffava.spec import Condition
 
@@ -36,12 +37,17 @@ class GuidedDenoiser:
         windows: Sequence[Window],
         condition: Condition,
         guidance_scale: float,
-        check_cancelled: Callable[[], None],
+        is_cancelled: Callable[[], bool],
     ) -> Float[Tensor, "B C L M"]:
-        """The weighted mean of what all windows predict; 0 where no window has a vote."""
+        """The weighted mean of what all windows predict; 0 where no window has a vote.
+
+        Raises:
+            CancelledError: `is_cancelled` said so, asked before each forward.
+        """
         prediction = torch.zeros_like(latent)
         for batch in self._batches(windows, latent.shape[0]):
-            check_cancelled()
+            if is_cancelled():
+                raise CancelledError("The job was cancelled while the sound was being generated; nothing was kept.")
             views = torch.stack([latent[take, :, window.start : window.stop] for window, take in batch])
             films = torch.stack([condition.shots[window.shot] for window, _ in batch])
             noise = self._guided(views, timestep, films, condition.unconditional, guidance_scale)

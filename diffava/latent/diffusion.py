@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from diffava.config import SchedulerSection
-from diffava.errors import CancelledError
 from diffava.latent.denoiser import GuidedDenoiser
 from diffava.latent.noise import TakeNoise
 from diffava.latent.noise_schedule import Sampler
@@ -16,7 +15,7 @@ from diffava.latent.regeneration import KeptLatent, frames_made_anew, step_down_
 from diffava.latent.windows import Window, WindowPlan, plan_windows
 from diffava.spec import Condition, FoleyRequest, Latent, Progress, Spec
 
-REPEATS_OF_REGENERATION = 5  # what each more buys is in the README.md of this folder
+PASSES_OF_REGENERATION = 5  # of each noise level; what each more buys is in the README.md of this folder
 
 
 class LatentDiffusion:
@@ -53,33 +52,29 @@ class LatentDiffusion:
             CancelledError: `is_cancelled` said so.
             RequestError: The solver cannot place that many steps.
         """
-
-        def check_cancelled() -> None:
-            if is_cancelled():
-                raise CancelledError("The job was cancelled while the sound was being generated; nothing was kept.")
-
         sampler = Sampler(request.sampler, request.step_count, self._schedule)
         plan = plan_windows(self._spec, request.sample_count, request.cut_samples, self._unet_multiple)
-        streams = [TakeNoise(seed) for seed in request.seeds]
         kept = self._kept(request, kept_latent, plan)
         windows = plan.windows if kept is None else _windows_touching(plan, kept)
         condition = self._on_device(condition)
+        streams = [TakeNoise(seed) for seed in request.seeds]
+
+        def predict(latent: Tensor, step: int) -> Tensor:
+            noise = self._denoiser.predict_noise(
+                latent, sampler.timesteps[step], windows, condition, request.guidance_scale, is_cancelled
+            )
+            return noise if kept is None else kept.hold(latent, noise, sampler.noise_level(step))
+
         latent = self._draw(streams, plan)
         if kept is not None:
             latent = kept.noised(latent, sampler.noise_level(0))
         on_progress(Progress("latent", 0, request.step_count))
-        for step, timestep in enumerate(sampler.timesteps):
-            level = sampler.noise_level(step)
-            for repeat in reversed(range(1 if kept is None else REPEATS_OF_REGENERATION)):
-                prediction = self._denoiser.predict_noise(
-                    latent, timestep, windows, condition, request.guidance_scale, check_cancelled
-                )
-                if kept is not None:
-                    prediction = kept.hold(latent, prediction, level)
-                if repeat and step + 1 < request.step_count:
-                    fresh = self._draw(streams, plan)
-                    latent = step_down_and_back_up(latent, prediction, level, sampler.noise_level(step + 1), fresh)
-            latent = sampler.step(prediction, step, latent)
+        for step in range(request.step_count):
+            if kept is not None and step + 1 < request.step_count:
+                for _ in range(PASSES_OF_REGENERATION - 1):
+                    levels = sampler.noise_level(step), sampler.noise_level(step + 1)
+                    latent = step_down_and_back_up(latent, predict(latent, step), *levels, self._draw(streams, plan))
+            latent = sampler.step(predict(latent, step), step, latent)
             on_progress(Progress("latent", step + 1, request.step_count))
         return Latent(latent[:, :, : plan.frames])
 

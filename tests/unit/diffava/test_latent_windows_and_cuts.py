@@ -29,7 +29,7 @@ def predict(rule, latent, cuts, shots, guidance_scale=1.0, unconditional=0.0):
     plan = plan_windows(SPEC, latent.shape[2] * 1920, tuple(cut * 1920 for cut in cuts), 8)
     condition = Condition(torch.tensor(shots)[:, None], torch.tensor([unconditional]))
     denoiser = GuidedDenoiser(StandIn(rule))
-    return denoiser.predict_noise(latent, 500, plan.windows, condition, guidance_scale, lambda: None)
+    return denoiser.predict_noise(latent, 500, plan.windows, condition, guidance_scale, lambda: False)
 
 
 def film_everywhere(views, films):
