@@ -86,6 +86,8 @@ class Showing:
                 seen.append(Exposure(cursor_s, begin_s))
             shown = self._placed(stretch.outgoing, begin_s, end_s)
             if stretch.fade_s is not None:
+                if stretch.kind != otio.schema.TransitionTypes.SMPTE_Dissolve:
+                    self.note(f"The transition “{stretch.name}” ({stretch.kind}) is treated as a dissolve.")
                 shown = dissolved(shown, self._placed(stretch.incoming, begin_s, end_s), *stretch.fade_s)
             seen += shown
             cursor_s = end_s
@@ -123,6 +125,8 @@ class _Stretch:
     outgoing: _Placed | None
     incoming: _Placed | None = None
     fade_s: tuple[Fraction, Fraction] | None = None
+    kind: str = ""
+    name: str = ""
 
 
 def _stretches(track: otio.schema.Track) -> Iterator[_Stretch]:
@@ -138,7 +142,9 @@ def _stretches(track: otio.schema.Track) -> Iterator[_Stretch]:
             fade_s = (at_s - seconds_of(child.in_offset), at_s + seconds_of(child.out_offset))
             incoming = (after, after_s) if isinstance(after, otio.core.Item) else None
             limit_s = after_s + duration_s(after) if incoming else at_s
-            stretch = _Stretch(cursor_s, min(fade_s[1], limit_s), before, incoming, fade_s)
+            stretch = _Stretch(
+                cursor_s, min(fade_s[1], limit_s), before, incoming, fade_s, child.transition_type, child.name
+            )
         else:
             before = (child, at_s)
             lead_s = seconds_of(after.in_offset) if isinstance(after, otio.schema.Transition) else Fraction(0)

@@ -12,7 +12,7 @@ from diffava_resolve.errors import MediaError, TimelineError
 from diffava_resolve.spec import Colour, MovieFile, Region
 from diffava_resolve.timeline.regions import region_of_range, region_of_timeline
 from diffava_resolve.timeline.viewer import picture_of
-from support.timelines import clip, dissolve, gap, movie, span, timeline, track
+from support.timelines import clip, dissolve, gap, movie, span, time, timeline, track
 
 FILM, VIDEO, FAST_VIDEO = Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)
 RATES = [FILM, Fraction(25), VIDEO, FAST_VIDEO]
@@ -197,6 +197,13 @@ def test_a_fade_from_a_gap_shows_the_lower_track_giving_way(see):
     assert below.media_start_s == Fraction(20, 24)
     assert (over.media.path.name, over.opacity_start, over.opacity_stop) == ("b.mov", 0, 1)
     assert picture.cut_frames == (25,)
+
+
+def test_a_wipe_is_treated_as_a_dissolve_and_said(see):
+    wipe = otio.schema.Transition("clock wipe", "Custom_Transition", time(5, 24), time(5, 24))
+    picture = see(timeline([[clip(media("a.mov"), 0, 20, 24), wipe, clip(media("b.mov"), 50, 20, 24)]], rate=24))
+    assert edges(picture) == [(0, 15), (15, 25), (25, 40)]
+    assert picture.notes == ("The transition “clock wipe” (Custom_Transition) is treated as a dissolve.",)
 
 
 def test_a_fade_to_nothing_ends_in_black(see):
