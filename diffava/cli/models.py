@@ -28,12 +28,12 @@ def list_models(*, as_json: Annotated[bool, Parameter(name="--json", help="Print
 
 def _description(name: str) -> dict[str, Any]:
     """One preset in plain values; its size is counted on weights that take no memory."""
-    from accelerate import init_empty_weights
+    import torch
 
     from diffava.builders import make_parts
 
     config = load_config(name)
-    with init_empty_weights():
+    with torch.device("meta"):
         parts = make_parts(config)
     return {
         "name": config.name,
