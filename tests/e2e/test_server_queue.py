@@ -57,7 +57,7 @@ async def test_a_full_queue_is_refused_with_the_reason_and_when_to_ask_again(tmp
     async with running_server(tmp_path, engine, max_queued_jobs=0) as calls:
         first = calls.open(header())
         await gate.reached()
-        refusal = await refusal_of(calls.open(header()))
+        refusal = await calls.refusal_of(header())
         assert refusal == Refusal("RESOURCE_EXHAUSTED", "QUEUE_FULL", refusal.sentence, is_retryable=True)
         assert "try again" in refusal.sentence
         gate.let_on()

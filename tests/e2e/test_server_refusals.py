@@ -10,17 +10,22 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from diffava_proto.v1 import foley_pb2 as pb
+from diffava_proto.v1 import foley_pb2_grpc
 from diffava_server.engine.fake import FakeEngine
 from diffava_server.errors import InvalidRequestError
-from support.server import RATE_HZ, frame_messages, header, refusal_of, running_server
+from support.server import RATE_HZ, frame_messages, header, refusal_at, refusal_of, running_server
 
 METHODS = {
-    "Generate": lambda calls, metadata: calls.stub.Generate(iter([header()]), metadata=metadata),
-    "GetServerInfo": lambda calls, metadata: calls.stub.GetServerInfo(pb.GetServerInfoRequest(), metadata=metadata),
-    "reflection": lambda calls, metadata: reflection_pb2_grpc.ServerReflectionStub(calls.channel).ServerReflectionInfo(
+    "Generate": lambda channel, metadata: foley_pb2_grpc.FoleyServiceStub(channel).Generate(
+        iter([header()]), metadata=metadata
+    ),
+    "GetServerInfo": lambda channel, metadata: foley_pb2_grpc.FoleyServiceStub(channel).GetServerInfo(
+        pb.GetServerInfoRequest(), metadata=metadata
+    ),
+    "reflection": lambda channel, metadata: reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
         iter([reflection_pb2.ServerReflectionRequest(list_services="")]), metadata=metadata
     ),
-    "unknown": lambda calls, metadata: calls.channel.unary_unary("/diffava.v1.FoleyService/Nothing")(
+    "unknown": lambda channel, metadata: channel.unary_unary("/diffava.v1.FoleyService/Nothing")(
         b"", metadata=metadata
     ),
 }
@@ -42,7 +47,7 @@ async def test_no_method_answers_without_the_token(tmp_path, method, token):
             metadata = (("authorization", calls.server.token),)
         if token == "twice":
             metadata = (("authorization", "Bearer other"), *calls.metadata)
-        refusal = await refusal_of(METHODS[method](calls, metadata))
+        refusal = await refusal_at(calls.server, lambda channel: METHODS[method](channel, metadata))
     assert (refusal.code, refusal.reason, refusal.is_retryable) == ("UNAUTHENTICATED", "BAD_TOKEN", False)
     assert "token file" in refusal.sentence
     assert calls.server.token not in refusal.sentence
@@ -73,7 +78,7 @@ async def test_reflection_lists_the_service(tmp_path):
 async def test_a_message_beyond_the_limit_is_refused_and_the_server_lives(tmp_path):
     async with running_server(tmp_path) as calls:
         huge = pb.GenerateRequest(frames=pb.FrameChunk(rgb24=bytes(5 << 20)))
-        refusal = await refusal_of(calls.open(huge))
+        refusal = await calls.refusal_of(huge)
         assert refusal.code == "RESOURCE_EXHAUSTED"
         assert [r async for r in calls.open(header())][-1].WhichOneof("event") == "done"
 
@@ -134,7 +139,7 @@ async def calls(tmp_path):
 @pytest.mark.parametrize("case", BAD_HEADERS)
 async def test_a_header_that_cannot_be_served_is_refused_with_its_sentence(calls, case):
     fields, reason, sentence = BAD_HEADERS[case]
-    refusal = await refusal_of(calls.open(header(**{"sample_count": RATE_HZ, **fields})))
+    refusal = await calls.refusal_of(header(**{"sample_count": RATE_HZ, **fields}))
     assert refusal.reason == reason
     assert not refusal.is_retryable
     with pytest.raises(InvalidRequestError, match=sentence):
@@ -180,7 +185,7 @@ BAD_UPLOADS = {
 @pytest.mark.parametrize("case", BAD_UPLOADS)
 async def test_an_upload_that_is_not_as_announced_is_refused_with_its_sentence(calls, case):
     messages, sentence = BAD_UPLOADS[case]
-    refusal = await refusal_of(calls.open(*messages))
+    refusal = await calls.refusal_of(*messages)
     assert (refusal.code, refusal.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
     assert sentence in refusal.sentence
     responses = [r async for r in calls.open(header(frame_count=8), *frame_messages(8))]
@@ -210,7 +215,7 @@ def raise_defect(step):
 )
 async def test_an_engines_failure_is_typed_and_keeps_its_details_to_the_log(tmp_path, before_step, code, reason):
     async with running_server(tmp_path, partial(FakeEngine, before_step=before_step)) as calls:
-        refusal = await refusal_of(calls.open(header()))
+        refusal = await calls.refusal_of(header())
     assert (refusal.code, refusal.reason) == (code, reason)
     assert "secret" not in refusal.sentence
 

@@ -96,6 +96,14 @@ class Calls:
         """A `Generate` call that sends these messages and then closes its side."""
         return self.stub.Generate(iter(messages), metadata=self.metadata, **options)
 
+    async def refusal_of(self, *messages: pb.GenerateRequest) -> Refusal:
+        """How a `Generate` call with these messages, which must fail, ended."""
+
+        def make_call(channel: grpc.Channel) -> Any:
+            return foley_pb2_grpc.FoleyServiceStub(channel).Generate(iter(messages), metadata=self.metadata)
+
+        return await refusal_at(self.server, make_call)
+
     def open_unfinished(self, **options: Any) -> Any:
         """A `Generate` call whose messages the test writes itself."""
         return self.stub.Generate(metadata=self.metadata, **options)
@@ -132,7 +140,25 @@ async def refusal_of(call: Any) -> Refusal:
     raise AssertionError("the call succeeded")
 
 
-def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
+async def refusal_at(server: RunningServer, make_call: Callable[[grpc.Channel], Any]) -> Refusal:
+    """How a call through the plain client ended, which the server refuses while it may still be sending.
+
+    There `grpc.aio`'s client now and then reports INTERNAL ("execute_batch") instead of the status that it was sent.
+    """
+
+    def call() -> Refusal:
+        with grpc.insecure_channel(server.state.address) as channel:
+            try:
+                for _ in make_call(channel):
+                    pass
+            except grpc.RpcError as error:
+                return _refusal(error)
+        raise AssertionError("the call succeeded")
+
+    return await asyncio.to_thread(call)
+
+
+def _refusal(error: Any) -> Refusal:
     status = rpc_status.from_call(error)
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     is_retryable = False
@@ -177,13 +203,20 @@ def server_process(
 ) -> Iterator[ServerProcess]:
     """A server process with the fake engine at `frame_rate`, on a free loopback port; ready when this yields."""
     arguments = [str(frame_rate), str(width_pixels), str(height_pixels)]
-    with started_process(["-m", "support.server_main", *arguments], directory) as process:
+    directory.mkdir(parents=True, exist_ok=True)
+    # A pipe that nobody reads would hold the server once its log has filled it.
+    with (
+        (directory / "log").open("wb") as log,
+        started_process(["-m", "support.server_main", *arguments], directory, stderr=log) as process,
+    ):
         state = json.loads(process.stdout.readline())
         yield ServerProcess(state["address"], Path(state["token_file"]), state["pid"])
 
 
 @contextlib.contextmanager
-def started_process(arguments: list[str], directory: Path, **settings: str) -> Iterator[Any]:
+def started_process(
+    arguments: list[str], directory: Path, *, stderr: Any = subprocess.PIPE, **settings: str
+) -> Iterator[Any]:
     """`python ARGUMENTS` with a server's settings in its environment; ended by SIGTERM (on Windows: killed)."""
     directory.mkdir(parents=True, exist_ok=True)
     environment = {
@@ -193,7 +226,7 @@ def started_process(arguments: list[str], directory: Path, **settings: str) -> I
         **{f"DIFFAVA_SERVER_{name.upper()}": value for name, value in settings.items()},
     }
     process = subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
     )
     try:
         yield process
