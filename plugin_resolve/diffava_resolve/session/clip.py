@@ -6,11 +6,10 @@ from pathlib import Path
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import MediaError, RequestError
-from diffava_resolve.frames.reader import frames_of
 from diffava_resolve.frames.source import SourceFile, open_video
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.partial import write_take
-from diffava_resolve.session.running import CountedFrames, running
+from diffava_resolve.session.running import counted_frames, running
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.spec import Layer, MovieFile, Picture, Region, Segment
 from diffava_resolve.timeline.audio_file import TakeWriter
@@ -40,7 +39,7 @@ def generate_clip(
     job = settings.job(client.info(), region.sample_count)
     frame_format = client.info().model(job.model).frames
     with TakeWriter(output, sample_count=region.sample_count) as writer:
-        frames = CountedFrames(frames_of(picture, frame_format), frame_format)
+        frames = counted_frames(picture, job, frame_format)
         with running(client, job, frames, None, on_event) as run:
             for _, blocks in run.takes():
                 write_take(writer, blocks, None)

@@ -12,11 +12,10 @@ from typing import Any
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import RequestError
-from diffava_resolve.frames.reader import frames_of
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob, write_take
-from diffava_resolve.session.running import CountedFrames, running
+from diffava_resolve.session.running import counted_frames, running
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.spec import FoleyJob, Picture, Region
 from diffava_resolve.timeline.audio_file import TakeFile
@@ -112,7 +111,7 @@ def render(
     take is made anew, as `partial` says.
     """
     frame_format = client.info().model(job.model).frames
-    frames = CountedFrames(frames_of(picture, frame_format), frame_format)
+    frames = counted_frames(picture, job, frame_format)
     kept_audio = partial.kept_audio() if partial else None
     files: list[TakeFile] = []
     with running(client, job, frames, kept_audio, on_event) as run:

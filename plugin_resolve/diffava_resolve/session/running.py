@@ -10,7 +10,8 @@ from itertools import groupby
 
 from diffava_resolve.client.protocol import AudioBlock, Event, FoleyClient, Rgb, Samples
 from diffava_resolve.errors import ServerError
-from diffava_resolve.spec import FoleyJob, FrameFormat, JobResult
+from diffava_resolve.frames.reader import frames_of
+from diffava_resolve.spec import FoleyJob, FrameFormat, JobResult, Picture
 from diffava_resolve.timeline.receipts import PictureSource
 
 
@@ -54,6 +55,32 @@ class CountedFrames:
     def source(self) -> PictureSource:
         """What has been given so far."""
         return PictureSource(self._format, self._count, self._digest.hexdigest())
+
+
+def counted_frames(
+    picture: Picture, job: FoleyJob, frame_format: FrameFormat, at_end: Callable[[PictureSource], None] | None = None
+) -> CountedFrames:
+    """The pictures of a job, exactly as many as it needs."""
+    blocks = _exactly(frames_of(picture, frame_format), frame_format.frame_count(job.sample_count))
+    return CountedFrames(blocks, frame_format, at_end)
+
+
+def _exactly(blocks: Iterator[Rgb], frame_count: int) -> Iterator[Rgb]:
+    """`blocks`, one picture less or its last one twice where needed.
+
+    A clip that was moved at 29.97 may lie one sample longer or shorter than where it was made, and so, seldom, need
+    another number of pictures than its place has.
+    """
+    missing = frame_count
+    last: Rgb | None = None
+    for block in blocks:  # to its end in any case: there it is seen whether a source changed
+        part = block[:missing]
+        missing -= len(part)
+        if len(part):
+            last = part[-1:]
+            yield part
+    if missing == 1 and last is not None:
+        yield last
 
 
 class RunningJob:

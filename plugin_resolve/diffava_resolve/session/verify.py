@@ -14,9 +14,8 @@ from typing import Any, Literal
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import FoleyError, MediaError
-from diffava_resolve.frames.reader import frames_of
 from diffava_resolve.session.partial import PartialJob, write_take
-from diffava_resolve.session.running import CountedFrames, running
+from diffava_resolve.session.running import CountedFrames, counted_frames, running
 from diffava_resolve.spec import SAMPLE_RATE_HZ, Region
 from diffava_resolve.timeline.audio_file import TakeWriter, file_sha256
 from diffava_resolve.timeline.place import foley_clips
@@ -152,7 +151,7 @@ def _frames_again(
     if frame_format != seen.frame_format:
         raise _CannotVerifyError("The server's model wants other pictures than the ones this take was made from.")
     region = _region_of_job(clip, receipt)
-    return CountedFrames(frames_of(picture_of(timeline, region, source.parent), frame_format), frame_format, compare)
+    return counted_frames(picture_of(timeline, region, source.parent), receipt.job, frame_format, compare)
 
 
 def _region_of_job(clip: FoleyClip, receipt: Receipt) -> Region:

@@ -8,7 +8,7 @@ import pytest
 from diffava_resolve.client.protocol import AudioBlock
 from diffava_resolve.client.scripted_client import SCRIPTED_MODEL, ScriptedClient
 from diffava_resolve.errors import MediaError, ServerError
-from diffava_resolve.session.running import CountedFrames, running
+from diffava_resolve.session.running import CountedFrames, counted_frames, running
 from diffava_resolve.spec import FoleyJob, JobResult
 
 JOB = FoleyJob("steps", 10, (1, 2))
@@ -70,6 +70,18 @@ def test_leaving_early_cancels_the_job():
         _, blocks = next(run.takes())
         next(blocks)
     assert client.cancelled_count == 1
+
+
+@pytest.mark.parametrize(("given", "needed", "numbers"), [(4, 4, "0123"), (5, 4, "0123"), (3, 4, "0122")])
+def test_a_job_gets_exactly_as_many_pictures_as_it_needs(monkeypatch, given, needed, numbers):
+    """One more or less is what a clip moved at 29.97 may have in its new place."""
+    pictures = np.arange(given, dtype=np.uint8)[:, None, None, None] * np.ones((1, 18, 32, 3), np.uint8)
+    monkeypatch.setattr(
+        "diffava_resolve.session.running.frames_of", lambda picture, wanted: iter([pictures[:2], pictures[2:]])
+    )
+    job = replace(JOB, sample_count=needed * 6000)
+    sent = np.concatenate(list(counted_frames(None, job, SCRIPTED_MODEL.frames)))
+    assert "".join(str(picture[0, 0, 0]) for picture in sent) == numbers
 
 
 def test_frames_are_hashed_as_they_pass_and_may_call_the_job_off_at_their_end():
