@@ -1,13 +1,14 @@
 """The features stage: a request and its frames in, `Features` out. Knows the encoders, not what follows them."""
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Protocol, runtime_checkable
 
 import torch
 
 from diffava.errors import CancelledError, RequestError
 from diffava.features.clap import ClapTextEncoder
-from diffava.features.video import XClipVideoEncoder, groups_of
+from diffava.features.video import XClipVideoEncoder, frame_groups, pictures_of
 from diffava.spec import Features, FoleyRequest, Frames, Progress, Spec
 
 
@@ -55,23 +56,23 @@ class ClapXClipEncoder:
             )
         # One by one: a batch would be padded, and the prompt's last bits would hang on the negative prompt's length.
         text, negative_text = (self.text.encode([prompt])[0] for prompt in (request.prompt, request.negative_prompt))
-        tokens, starts_s, stops_s, shots = [], [], [], []
-        completed = 0
-        for group in groups_of(frames, request, self.spec, self.video.group_frames):
+        groups = frame_groups(request, self.spec, self.video.group_frames)
+        pictures = pictures_of(frames, request, self.spec)
+        # Room for all tokens at once: small tensors kept one by one between large passing ones would fragment the heap.
+        tokens = torch.zeros(len(groups), self.video.token_dim)
+        for token, group in zip(tokens, groups, strict=True):
             if is_cancelled():
                 raise CancelledError("The job was cancelled while its frames were read.")
-            tokens.append(self.video.encode(group.rgb))
-            starts_s.append(float(group.start_s))
-            stops_s.append(float(group.stop_s))
-            shots.append(group.shot)
-            completed += len(group.rgb)
-            on_progress(Progress("features", completed, request.frame_count))
+            token.copy_(self.video.encode(torch.stack(list(islice(pictures, group.stop_frame - group.first_frame)))))
+            on_progress(Progress("features", group.stop_frame, request.frame_count))
+        for _ in pictures:  # nothing is left; asking finds frames that were not announced
+            pass
         return Features(
             text=text,
             negative_text=negative_text,
-            video=torch.stack(tokens) if tokens else torch.zeros(0, self.video.model.config.hidden_size),
-            token_start_s=torch.tensor(starts_s),
-            token_stop_s=torch.tensor(stops_s),
-            shot=tuple(shots),
+            video=tokens.to(text.device),
+            token_start_s=torch.tensor([float(group.start_s) for group in groups]),
+            token_stop_s=torch.tensor([float(group.stop_s) for group in groups]),
+            shot=tuple(group.shot for group in groups),
             shot_count=len(request.cut_samples) + 1,
         )

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 
 import torch
 from jaxtyping import Float, UInt8
@@ -21,9 +22,10 @@ from diffava.spec import FoleyRequest, Frames, Spec
 
 @dataclass(frozen=True)
 class FrameGroup:
-    """Up to 8 consecutive frames of one shot, and their time; the groups of a shot fill it from edge to edge."""
+    """Frames `[first_frame, stop_frame)` of one shot, which become one token, and the time that it stands for."""
 
-    rgb: UInt8[Tensor, "F height width 3"]
+    first_frame: int
+    stop_frame: int
     shot: int
     start_s: Fraction
     stop_s: Fraction
@@ -39,6 +41,7 @@ class XClipVideoEncoder:
     def __init__(self, model: XCLIPVisionModel) -> None:
         self.model = model.eval().requires_grad_(False)
         self.group_frames: int = model.config.num_frames
+        self.token_dim: int = model.config.hidden_size
 
     @torch.no_grad()
     def encode(self, rgb: UInt8[Tensor, "F height width 3"]) -> Float[Tensor, "V"]:
@@ -60,39 +63,32 @@ def shot_of_frame(frame: int, request: FoleyRequest, spec: Spec) -> int:
     return bisect_right(request.cut_samples, spec.frame_centre_s(frame) * spec.output_rate_hz)
 
 
-def groups_of(frames: Iterable[Frames], request: FoleyRequest, spec: Spec, group_frames: int) -> Iterator[FrameGroup]:
-    """Form groups as frames arrive, holding no more than one chunk and one group.
+def frame_groups(request: FoleyRequest, spec: Spec, group_frames: int) -> list[FrameGroup]:
+    """Which frames become which token: full groups from each cut on, and the rest of a shot in a last one.
+
+    The groups of a shot fill it from cut to cut, though cuts lie between frames.
+    """
+    cuts_s = [Fraction(sample, spec.output_rate_hz) for sample in (0, *request.cut_samples, request.sample_count)]
+    groups = []
+    for shot, frames in groupby(range(request.frame_count), key=lambda frame: shot_of_frame(frame, request, spec)):
+        numbers = list(frames)
+        begin, end = numbers[0], numbers[-1] + 1
+        for first in range(begin, end, group_frames):
+            stop = min(first + group_frames, end)
+            start_s = cuts_s[shot] if first == begin else first / spec.frame_rate
+            stop_s = cuts_s[shot + 1] if stop == end else stop / spec.frame_rate
+            groups.append(FrameGroup(first, stop, shot, start_s, stop_s))
+    return groups
+
+
+def pictures_of(
+    frames: Iterable[Frames], request: FoleyRequest, spec: Spec
+) -> Iterator[UInt8[Tensor, "height width 3"]]:
+    """The pictures one by one, pulled a chunk at a time.
 
     Raises:
-        RequestError: Frames are missing, too many, out of order or of another size.
+        RequestError: Pictures are missing, too many, out of order or of another size; at the end for missing ones.
     """
-    edges_s = [Fraction(edge, spec.output_rate_hz) for edge in (0, *request.cut_samples, request.sample_count)]
-    held: list[Tensor] = []
-    first = 0
-
-    def shot_of(frame: int) -> int:
-        return shot_of_frame(frame, request, spec)
-
-    def group() -> FrameGroup:
-        shot, stop = shot_of(first), first + len(held)
-        start_s = first / spec.frame_rate if shot_of(first - 1) == shot and first else edges_s[shot]
-        stop_s = stop / spec.frame_rate if shot_of(stop) == shot and stop < request.frame_count else edges_s[shot + 1]
-        return FrameGroup(torch.stack(held), shot, start_s, stop_s)
-
-    for picture in _pictures(frames, request, spec):
-        number = first + len(held)
-        if held and shot_of(number) != shot_of(first):
-            yield group()
-            first, held = number, []
-        held.append(picture)
-        if len(held) == group_frames:
-            yield group()
-            first, held = number + 1, []
-    if held:
-        yield group()
-
-
-def _pictures(frames: Iterable[Frames], request: FoleyRequest, spec: Spec) -> Iterator[Tensor]:
     size = spec.frame_size_pixels
     received = 0
     for chunk in frames:

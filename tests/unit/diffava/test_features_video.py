@@ -7,7 +7,7 @@ import torch
 
 from diffava.builders import build
 from diffava.errors import CancelledError, RequestError
-from diffava.features.video import groups_of, shot_of_frame
+from diffava.features.video import frame_groups, shot_of_frame
 from diffava.spec import Frames, Progress
 from support.pictures import in_chunks, random_pictures, request_of_seconds
 
@@ -21,10 +21,6 @@ def encode(encoder, request, frames, on_progress=lambda _: None, is_cancelled=la
     return encoder.encode(request, frames, on_progress, is_cancelled)
 
 
-def groups(encoder, request, pictures):
-    return list(groups_of(in_chunks(pictures), request, encoder.spec, encoder.video.group_frames))
-
-
 def test_a_range_without_cuts_has_one_token_for_each_eight_frames(encoder):
     request = request_of_seconds(encoder.spec, 2.5)
     features = encode(encoder, request, in_chunks(random_pictures(encoder.spec, 20)))
@@ -36,8 +32,10 @@ def test_a_range_without_cuts_has_one_token_for_each_eight_frames(encoder):
 
 def test_no_group_reaches_across_a_cut(encoder):
     request = request_of_seconds(encoder.spec, 4, cuts_s=(1.25, 2.9))
-    found = groups(encoder, request, random_pictures(encoder.spec, 32))
-    assert [(len(group.rgb), group.shot) for group in found] == [(8, 0), (2, 0), (8, 1), (5, 1), (8, 2), (1, 2)]
+    found = frame_groups(request, encoder.spec, 8)
+    sizes = [(group.stop_frame - group.first_frame, group.shot) for group in found]
+    assert sizes == [(8, 0), (2, 0), (8, 1), (5, 1), (8, 2), (1, 2)]
+    assert [group.first_frame for group in found] == [0, 8, 10, 18, 23, 31]
     edges_s = [0, Fraction(5, 4), Fraction(29, 10), 4]
     assert [group.start_s for group in found] == [0, 1, edges_s[1], Fraction(18, 8), edges_s[2], Fraction(31, 8)]
     assert [group.stop_s for group in found] == [group.start_s for group in found[1:]] + [4]
