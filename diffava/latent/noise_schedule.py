@@ -53,13 +53,9 @@ def _ddim(schedule: SchedulerSection) -> DDIMScheduler:
 
 
 def _dpmpp_2m(schedule: SchedulerSection) -> DPMSolverMultistepScheduler:
-    scheduler = DPMSolverMultistepScheduler(
+    return DPMSolverMultistepScheduler(
         **{**dict(schedule), "steps_offset": 0}, algorithm_type="dpmsolver++", solver_order=2, use_lu_lambdas=True
     )
-    scheduler.set_begin_index(
-        0
-    )  # with many steps two share a rounded timestep, and a search by timestep would skip one
-    return scheduler
 
 
 _SCHEDULERS: dict[SamplerName, Callable[[SchedulerSection], Any]] = {"ddim": _ddim, "dpmpp_2m": _dpmpp_2m}
