@@ -358,11 +358,11 @@ def do_step(machine: Machine, step: str, facts: Facts) -> None:
     """Do one step; raises SetupError with the cause if it fails."""
     folder = Path(facts.folder)
     python = str(program(folder, "python"))
-    index = torch_index(machine, facts) if step in ("torch", "damaged") else None
+    damaged = (machine.answer_of([python, "-c", DAMAGED]) or "").split() if step == "damaged" else []
+    index = torch_index(machine, facts) if step == "torch" or "torch" in damaged else None
     if step == "damaged":
-        names = (machine.answer_of([python, "-c", DAMAGED]) or "").split()
-        extra = ["--extra-index-url", index] if index and "torch" in names else []
-        commands = [pip_install(python, "--force-reinstall", "--no-deps", *extra, *names)] if names else []
+        options = ["--force-reinstall", "--no-deps"] + (["--extra-index-url", index] if index else [])
+        commands = [pip_install(python, *options, *damaged)] if damaged else []
     else:
         commands = commands_of(step, facts, python, index)
     for command in commands:
