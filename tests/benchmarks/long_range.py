@@ -25,6 +25,7 @@ import opentimelineio as otio
 RATE = Fraction(24000, 1001)
 CLIP_FRAMES = 240
 MEMORY_BUDGET_RATIO = 1.3
+DIFFAVA = (sys.executable, "-c", "from diffava.cli import main; main()")
 
 
 def main() -> int:
@@ -87,7 +88,7 @@ def write_timeline(path: Path, clip: Path, seconds: int) -> None:
 def measure(work: Path, model: str, seconds: int) -> dict:
     """Run one range through a server of its own."""
     socket, token = work / f"{seconds}.sock", work / f"{seconds}.token"
-    serve = [sys.executable, "-m", "diffava.cli", "serve", "--listen", f"unix:{socket}", "--token-file", str(token)]
+    serve = [*DIFFAVA, "serve", "--listen", f"unix:{socket}", "--token-file", str(token)]
     server = subprocess.Popen([*serve, "--model", model], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         server.stdout.readline()  # one line says that it answers
@@ -98,7 +99,7 @@ def measure(work: Path, model: str, seconds: int) -> dict:
         start = time.monotonic()
         client = subprocess.Popen(
             [
-                sys.executable, "-m", "diffava.cli", "foley", str(work / "long.otio"), "--prompt", "a ball rolling",
+                *DIFFAVA, "foley", str(work / "long.otio"), "--prompt", "a ball rolling",
                 "--range", "0s", f"{seconds}s", "--seed", "1", "--server", f"unix:{socket}",
                 "--token-file", str(token), "-o", str(work / f"out-{seconds}.otio"),
             ]
