@@ -28,8 +28,11 @@ def picture_of(timeline: otio.schema.Timeline, region: Region, base_directory: P
     """What the viewer sees in a region of the timeline.
 
     The topmost enabled clip of each moment hides what lies below; gaps, disabled clips and titles let it through; where
-    nothing is left the picture is black. Every kind of transition counts as a dissolve over its range. A through edit,
-    where the same media simply goes on, is no cut, and neither is a change that is hidden.
+    nothing is left the picture is black. Every kind of transition counts as a dissolve over its range.
+
+    A through edit, where one clip ends and the next goes on in the same media, counts as a cut: finished films come
+    back split like that at their real shots, and a cut too many costs less than a shot change that is smoothed over.
+    A change of speed in running media is no cut, and neither is a change that is hidden.
 
     Args:
         timeline: as read by `read_timeline`; left as it is.
@@ -45,8 +48,10 @@ def picture_of(timeline: otio.schema.Timeline, region: Region, base_directory: P
     finder = MediaFinder(base_directory, notes.append)
     start_s, stop_s = region.start_frame / region.rate, region.stop_frame / region.rate
     exposures = showing.of_item(timeline.tracks, start_s, stop_s)
-    segments = _merged(_segment(*on_frames, region, finder) for on_frames in _on_frames(exposures, region))
-    return Picture(region, segments, tuple(_cuts(segments, region.rate)), tuple(dict.fromkeys(notes)))
+    on_frames = list(_on_frames(exposures, region))
+    segments = _merged(_segment(*framed, region, finder) for framed in on_frames)
+    cuts = {*_cuts(segments, region.rate), *_through_edits(on_frames)}
+    return Picture(region, segments, tuple(sorted(cuts)), tuple(dict.fromkeys(notes)))
 
 
 def _on_frames(exposures: list[Exposure], region: Region) -> Iterator[tuple[Exposure, int, int]]:
@@ -140,6 +145,15 @@ def _cuts(segments: tuple[Segment, ...], rate: Fraction) -> Iterator[int]:
         tolerance_s = max(_CONTINUITY_S, _HALF / rate) * max(Fraction(1), abs(before.speed), abs(after.speed))
         if before.media != after.media or jump_s > tolerance_s:
             yield frame
+
+
+def _through_edits(on_frames: list[tuple[Exposure, int, int]]) -> Iterator[int]:
+    """Frames at which one clip hands over to another, each alone in the picture and equally fast."""
+    for (before, _, _), (after, frame, _) in pairwise(on_frames):
+        if len(before.pieces) == len(after.pieces) == 1:
+            old, new = before.pieces[0], after.pieces[0]
+            if old.clip is not new.clip and old.source_s.slope == new.source_s.slope:
+                yield frame
 
 
 def _shots(segment: Segment) -> Iterator[tuple[int, Layer]]:

@@ -131,11 +131,19 @@ def test_a_change_that_is_hidden_is_no_cut(see):
     assert picture.cut_frames == ()
 
 
-def test_a_through_edit_is_no_cut_and_a_jump_in_the_same_media_is_one(see):
+def test_a_through_edit_and_a_jump_in_the_same_media_are_cuts(see):
     items = [clip(media(), 0, 20, 24), clip(media(), 20, 20, 24), clip(media(), 60, 20, 24)]
     picture = see(timeline([items], rate=24))
     assert edges(picture) == [(0, 40), (40, 60)]
-    assert picture.cut_frames == (40,)
+    assert picture.cut_frames == (20, 40)
+
+
+def test_one_clip_that_is_covered_for_a_while_and_seen_again_is_not_cut_by_what_is_hidden(see):
+    below = [clip(media("a.mov"), 0, 100, 24)]
+    hidden = [gap(30, 24), clip(media("b.mov"), 0, 20, 24), gap(50, 24)]
+    cut = timeline([below, hidden], rate=24)
+    cut.tracks[1][1].enabled = False
+    assert see(cut).cut_frames == ()
 
 
 def test_a_change_of_speed_in_running_media_is_no_cut(see):
