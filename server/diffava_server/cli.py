@@ -17,6 +17,7 @@ def serve(
     *,
     listen: str | None = None,
     model: Annotated[list[str] | None, Parameter(negative=())] = None,
+    device: str | None = None,
     token_file: Path | None = None,
     state_file: Path | None = None,
     idle_exit_s: float | None = None,
@@ -29,6 +30,7 @@ def serve(
     Args:
         listen: HOST:PORT on loopback (port 0 takes a free one) or unix:/full/path.
         model: A preset's name or a model's folder; may be given several times, the first is the default.
+        device: Where models compute: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         token_file: Where the secret lives that clients must know; made if absent.
         state_file: Written with the address and the process once the server answers, removed when it ends.
         idle_exit_s: End after this many seconds without a call.
@@ -49,11 +51,14 @@ def serve(
         config = read_config(
             listen=listen,
             models=tuple(model) if model else None,
+            device=device,
             token_file=token_file,
             state_file=state_file,
             idle_exit_s=idle_exit_s,
         )
-        asyncio.run(app.serve(config, functools.partial(LocalEngine, config.models), stderr_log(), announce))
+        asyncio.run(
+            app.serve(config, functools.partial(LocalEngine, config.models, config.device), stderr_log(), announce)
+        )
     except StartError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from error

@@ -34,6 +34,11 @@ class ServerConfig(BaseSettings):
     models: Annotated[tuple[str, ...], NoDecode] = Field(
         ("nano",), min_length=1, description="presets or model folders; the first is the default"
     )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="where models compute; auto: a CUDA GPU if there is one",
+    )
     token_file: Path = Field(default_factory=default_token_file, description="made with a fresh token if absent")
     state_file: Path | None = Field(None, description="JSON with the address and the process, while the server answers")
     idle_exit_s: float | None = Field(None, gt=0, description="end after this long without a call; empty: never")

@@ -19,6 +19,8 @@ from diffava_server.errors import (
 )
 
 if TYPE_CHECKING:
+    import torch
+
     from diffava.pipeline import FoleyPipeline
     from diffava.spec import FoleyRequest, Frames
 
@@ -28,13 +30,18 @@ class LocalEngine:
 
     Args:
         names: Presets of the library, or folders that it saved; the first is the default.
+        device: As torch calls it, or "auto": the first CUDA GPU, or else the CPU.
 
     Raises:
         UnknownModelError: A name is neither, or its folder is damaged.
+        EngineFailedError: This machine, or this build of torch, has no such device.
     """
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._pipelines = {pipeline.name: pipeline for pipeline in map(_open, names)}
+    def __init__(self, names: tuple[str, ...], device: str = "auto") -> None:
+        for name in names:
+            _check_known(name)  # before torch is loaded, which takes seconds: a typing mistake is answered at once
+        found = _device(device)
+        self._pipelines = {pipeline.name: pipeline for pipeline in (_open(name, found) for name in names)}
 
     def models(self) -> tuple[EngineModel, ...]:
         """As `Engine.models`."""
@@ -79,20 +86,39 @@ class LocalEngine:
             ) from error
 
 
-def _open(name: str) -> "FoleyPipeline":
+def _check_known(name: str) -> None:
     from diffava.config import preset_names
-    from diffava.errors import DiffavaError
 
-    # Looked up before the libraries are loaded, which takes seconds: a typing mistake is answered at once.
-    is_preset = name in preset_names()
-    if not is_preset and not Path(name).is_dir():
+    if name not in preset_names() and not Path(name).is_dir():
         raise UnknownModelError(
             f"There is no model '{name}': it is neither a preset ({', '.join(preset_names())}) nor a model's folder."
         )
+
+
+def _device(asked: str) -> "torch.device":
+    """Metal is used only when asked for: no model of ours has been seen running on it."""
+    import torch
+
+    kind = asked.partition(":")[0]
+    if kind == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}[kind]
+    device = torch.device(asked)
+    if (device.index or 0) >= found:
+        raise EngineFailedError(
+            f"The device {asked} was asked for, and torch {torch.__version__} finds {found} of kind {kind} on this "
+            "machine; start the server with --device auto, or run `diffava doctor`."
+        )
+    return device
+
+
+def _open(name: str, device: "torch.device") -> "FoleyPipeline":
     from diffava import builders
+    from diffava.config import preset_names
+    from diffava.errors import DiffavaError
 
     try:
-        return builders.build(name) if is_preset else builders.load(Path(name))
+        return builders.build(name, device=device) if name in preset_names() else builders.load(Path(name), device)
     except DiffavaError as error:
         raise UnknownModelError(f"The model '{name}' cannot be loaded: {error}") from error
 

@@ -59,3 +59,9 @@ def test_a_relative_socket_path_is_refused():
 def test_a_value_out_of_bounds_is_refused_by_its_name(bad):
     with pytest.raises(StartError, match=next(iter(bad))):
         read_config(**bad)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:", ""])
+def test_what_is_no_device_is_refused(device):
+    with pytest.raises(StartError, match="device"):
+        read_config(device=device)
