@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from diffusers import UNet2DConditionModel
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,6 +15,20 @@ from diffava.spec import Condition
 WINDOWS_PER_FORWARD_ON_GPU = 4
 
 
+@runtime_checkable
+class NoisePredictor(Protocol):
+    """What is needed of a denoiser; `UNet2DConditionModel` of diffusers has it."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def __call__(
+        self, sample: Tensor, timestep: int, encoder_hidden_states: Tensor | None, class_labels: Tensor
+    ) -> Any:
+        """The noise in `sample` at `timestep`, in the result's field `sample`."""
+        ...
+
+
 class GuidedDenoiser:
     """AudioLDM's U-Net with its FiLM condition and classifier-free guidance, over any number of windows.
 
@@ -22,7 +36,7 @@ class GuidedDenoiser:
     embedding of every residual block, and both of its attentions are self-attention (no `encoder_hidden_states`).
     """
 
-    def __init__(self, unet: UNet2DConditionModel, windows_per_forward: int | None = None) -> None:
+    def __init__(self, unet: NoisePredictor, windows_per_forward: int | None = None) -> None:
         """Wrap a U-Net; `windows_per_forward` bounds memory, and is 1 on a CPU and 4 elsewhere if not given.
 
         On a CPU more gains no time, and 1 makes a take's bits independent of what else is in the batch.

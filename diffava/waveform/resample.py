@@ -13,8 +13,8 @@ QUALITY = "VHQ"
 
 
 def resampled(
-    pieces: Iterable[Float[Tensor, "S"]], from_hz: int, to_hz: int, sample_count: int
-) -> Iterator[Float[Tensor, "S"]]:
+    pieces: Iterable[Float[Tensor, "_"]], from_hz: int, to_hz: int, sample_count: int
+) -> Iterator[Float[Tensor, "_"]]:
     """Exactly `sample_count` samples at the new rate, in order; sample 0 of both rates is the same moment.
 
     What the input has too much is dropped; where it ends early (by the rounding of its length), silence follows.

@@ -37,7 +37,7 @@ class Vocoder:
         self._hop = math.prod(vocoder.config.upsample_rates)
         self._context = context_frames(vocoder.config)
 
-    def vocode(self, pieces: Iterable[Float[Tensor, "T M"]]) -> Iterator[Float[Tensor, "S"]]:
+    def vocode(self, pieces: Iterable[Float[Tensor, "_ M"]]) -> Iterator[Float[Tensor, "S"]]:
         """Samples of consecutive mel pieces, `hop` samples a frame, on the CPU; holds a piece and its context."""
         held: Tensor | None = None
         left = 0  # frames at the head of `held` that are only context
