@@ -48,6 +48,8 @@ def foley(
         for take in placed_clip.takes:
             output.line(f"  {take_in_words(take.path, take)}")
     output.line(f"Wrote {out}.")
+    for note in dict.fromkeys(note for placed_clip in placed for note in placed_clip.notes):
+        output.warn(note)
     if model.warning:
         output.warn(model.warning)
     output.result(

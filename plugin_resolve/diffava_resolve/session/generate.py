@@ -36,11 +36,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class PlacedClip:
-    """A clip on the new timeline."""
+    """A clip on the new timeline; `notes` say where its picture could not be read exactly."""
 
     clip_id: str
     region: Region
     takes: tuple[PlacedTake, ...]
+    notes: tuple[str, ...] = ()
 
 
 def generate_foley(
@@ -79,7 +80,7 @@ def generate_foley(
             clip_id = new_clip_id(timeline)
             takes = render(client, picture, job, folder, clip_id, want.region, on_event=on_event)
             timeline = place_takes(timeline, want.region, takes, source.parent, track_name=track_name, clip_id=clip_id)
-            placed.append(PlacedClip(clip_id, want.region, takes))
+            placed.append(PlacedClip(clip_id, want.region, takes, picture.notes))
         write_otio(timeline, source.parent, output)
     return tuple(placed)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from fractions import Fraction
 
+import opentimelineio as otio
 import pytest
 import soundfile
 
@@ -66,6 +67,16 @@ def test_with_json_the_last_line_is_one_object_with_exact_samples(diffava, cut, 
     assert clip["start_sample"] == 72072
     assert soundfile.info(clip["takes"][0]["path"]).frames == clip["sample_count"] == 72072
     assert out.count("\n") == 1
+
+
+def test_what_could_not_be_shown_exactly_is_said_once(diffava, cut):
+    timeline = otio.adapters.read_from_file(str(cut.path))
+    (track,) = timeline.video_tracks()
+    track[0].media_reference = otio.schema.GeneratorReference("", "SMPTEBars", track[0].available_range())
+    otio.adapters.write_to_file(timeline, str(cut.path))
+    code, _, err = diffava("foley", cut.path, "--markers", "--prompt", "wind", "-o", "made.otio")
+    assert code == 0
+    assert err.count("(SMPTEBars) is shown as black.") == 1
 
 
 def test_markers_have_their_own_prompts(diffava, cut):
