@@ -3,6 +3,7 @@
 Memory does not grow with the range: one block, and one open file a layer.
 """
 
+import gc
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -104,8 +105,13 @@ class _Viewer:
             self._segment = segment
             # A layer goes on from a dissolve into its shot without being opened again.
             kept = {_identity(layer) for layer in segment.layers}
-            for identity in [identity for identity in self._open if identity not in kept]:
+            done_with = [identity for identity in self._open if identity not in kept]
+            for identity in done_with:
                 self._open.pop(identity).close()
+            if done_with:
+                # PyAV's container, streams and decoder refer to each other: until the collector comes by, every clip
+                # of a long range would keep its decoder's memory, about a MiB each even of small pictures.
+                gc.collect()
         return segment
 
     def _compose(self, segment: Segment, frame: int) -> np.ndarray:
