@@ -151,7 +151,7 @@ def _add_port(server: grpc.aio.Server, address: str) -> int:
     except RuntimeError as error:
         raise StartError(
             f"The server cannot listen at {address}: another program has it, or it is not an address of this machine; "
-            "choose another port (0 takes a free one)."
+            "choose another (port 0 takes a free one)."
         ) from error
 
 

@@ -6,6 +6,8 @@ default. (Not seen running there.)
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -15,11 +17,8 @@ def write_private(path: Path, text: str) -> None:
     Raises:
         OSError: It could not be written; nothing of it is left.
     """
-    temporary = _written_aside(path, text)
-    try:
+    with _written_aside(path, text) as temporary:
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def create_private(path: Path, text: str) -> None:
@@ -29,19 +28,21 @@ def create_private(path: Path, text: str) -> None:
         FileExistsError: There is one already.
         OSError: It could not be written.
     """
-    temporary = _written_aside(path, text)
-    try:
+    with _written_aside(path, text) as temporary:
         os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
-def _written_aside(path: Path, text: str) -> Path:
+@contextmanager
+def _written_aside(path: Path, text: str) -> Iterator[Path]:
+    """A whole file under another name in the same folder, gone again at the end whatever happens."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -19,8 +19,9 @@ def read_or_create_token(path: Path) -> str:
         StartError: The file cannot be made or read, is open to other users, or holds no usable token.
     """
     try:
-        with contextlib.suppress(FileExistsError):
-            create_private(path, secrets.token_urlsafe(TOKEN_BYTES) + "\n")
+        if not path.exists():  # one that is there may lie in a folder that this user cannot write into
+            with contextlib.suppress(FileExistsError):
+                create_private(path, secrets.token_urlsafe(TOKEN_BYTES) + "\n")
         token = path.read_text("utf-8").strip()
         mode = path.stat().st_mode & 0o777
     except (OSError, UnicodeDecodeError) as error:

@@ -9,10 +9,12 @@ import socket
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from diffava_server.errors import StartError
+
+PROBE_TIMEOUT_S = 5.0
 
 
 @contextmanager
@@ -20,11 +22,16 @@ def claimed(path: Path) -> Iterator[None]:
     """Bind inside this: a living server's socket is refused, a dead one's removed, and ours gets mode 0600.
 
     Raises:
-        StartError: Another server has the path, or something that is not a socket is in the way.
+        StartError: Another server has the path, something that is not a socket is in the way, or the folder cannot
+            be used.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _locked(path.parent):
-        _remove_dead(path)
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            stack.enter_context(_locked(path.parent))
+            _remove_dead(path)
+        except OSError as error:
+            raise StartError(f"The socket {path} cannot be used ({error}); choose another path.") from error
         before = os.umask(0o177)  # the whole process's; nothing else runs yet
         try:
             yield
@@ -56,6 +63,7 @@ def _remove_dead(path: Path) -> None:
     if not stat.S_ISSOCK(mode):
         raise StartError(f"{path} exists and is not a socket; move it away or choose another path.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_TIMEOUT_S)  # a server that hangs takes no connection once its backlog is full
         try:
             probe.connect(os.fspath(path))
         except ConnectionRefusedError:

@@ -1,5 +1,6 @@
 """Token, state file and socket on disk."""
 
+import contextlib
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from diffava_server.errors import StartError
 from diffava_server.machine.state import ServerState, published
 from diffava_server.machine.token import read_or_create_token
 from diffava_server.machine.unix_socket import claimed
+from support.disks import mounted_disk
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="file modes and Unix sockets are not used on Windows")
 
@@ -64,6 +66,33 @@ def test_a_token_file_that_cannot_be_made_is_said(tmp_path):
         read_or_create_token(tmp_path / "file" / "token")
 
 
+def test_a_token_that_is_there_is_read_without_writing_beside_it(tmp_path, monkeypatch):
+    """In a folder such as /etc the server's user may read its token and write nothing."""
+    token = read_or_create_token(tmp_path / "token")
+    monkeypatch.setattr("diffava_server.machine.token.create_private", lambda *_: pytest.fail("it wrote"))
+    assert read_or_create_token(tmp_path / "token") == token
+
+
+@posix
+def test_a_full_disk_leaves_nothing_of_a_private_file(tmp_path):
+    with mounted_disk(tmp_path / "small", "size=64k") as disk:
+        fill(disk)
+        with pytest.raises(StartError, match=r"No space left .* --token-file"):
+            read_or_create_token(disk / "token")
+        with (
+            pytest.raises(StartError, match=r"state file .* cannot be written .*No space left"),
+            published(state(), disk / "s"),
+        ):
+            pass
+        assert [p.name for p in disk.iterdir()] == ["filler"]
+
+
+def fill(disk):
+    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
 def test_the_state_file_is_there_while_the_server_answers_and_no_longer(tmp_path):
     path = tmp_path / "state.json"
     with published(state(), path):
@@ -105,3 +134,10 @@ def test_a_file_in_the_sockets_place_is_refused_and_kept(tmp_path):
     with pytest.raises(StartError, match="is not a socket"), claimed(path):
         pass
     assert path.read_text() == "precious"
+
+
+@posix
+def test_a_folder_that_cannot_hold_a_socket_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartError, match=r"cannot be used .*; choose another path"), claimed(tmp_path / "file" / "s"):
+        pass
