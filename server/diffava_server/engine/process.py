@@ -17,6 +17,9 @@ from diffava_server.engine.worker import Ended, Ready, WantFrames, work
 from diffava_server.errors import EngineFailedError, EngineLostError
 
 LOST = "The engine process ended in the middle of the work; a new one is started, please try again."
+LOST_WHILE_LOADING = (
+    "The engine process ended while it loaded its models, perhaps for want of memory; the server's log may say more."
+)
 
 
 class EngineProcess:
@@ -64,7 +67,11 @@ class EngineProcess:
         # Only the worker may hold its end, or its death would not be seen as the end of the pipe.
         worker_end.close()
         self._process, self._pipe = process, AsyncPipe(parent_end)
-        match await self._receive():
+        try:
+            message = await self._receive()
+        except EngineLostError as lost:
+            raise EngineLostError(LOST_WHILE_LOADING) from lost
+        match message:
             case Ready(models=models):
                 self._models = models
             case Ended(error=error):
@@ -110,6 +117,8 @@ class EngineProcess:
         # an exchange, for the next job would read its answers.
         if self._background is not None:
             await asyncio.wait([self._background])
+        if self._process is not None and not self._process.is_alive():
+            await self.close()  # it died between two jobs, which is no reason to fail the next one
         if self._pipe is None:
             self._background = asyncio.create_task(self.start())
             await asyncio.shield(self._background)

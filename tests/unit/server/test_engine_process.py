@@ -166,6 +166,17 @@ async def test_a_killed_engine_is_said_and_replaced_for_the_next_job(started):
     assert await samples_of(engine) == 4800
 
 
+async def test_an_engine_that_died_between_two_jobs_costs_neither(started):
+    engine = await started()
+    assert await samples_of(engine) == 4800
+    pid = engine.pid
+    os.kill(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    (worker,) = multiprocessing.active_children()
+    await asyncio.to_thread(worker.join)
+    assert await samples_of(engine) == 4800
+    assert engine.pid != pid
+
+
 async def test_an_engine_that_crashes_in_a_step_is_said(started):
     engine = await started(crash_at_step=1)
     with pytest.raises(EngineLostError):
@@ -197,6 +208,17 @@ def refuse_to_load():
 async def test_an_engine_that_cannot_be_built_says_why():
     engine = EngineProcess(refuse_to_load, cancel_grace_s=1)
     with pytest.raises(UnknownModelError, match="no model 'x'"):
+        await engine.start()
+    assert engine.pid is None
+
+
+def die_while_loading():
+    os._exit(9)
+
+
+async def test_an_engine_that_dies_while_it_loads_is_not_said_to_come_back():
+    engine = EngineProcess(die_while_loading, cancel_grace_s=1)
+    with pytest.raises(EngineLostError, match=r"ended while it loaded its models.* log"):
         await engine.start()
     assert engine.pid is None
 
