@@ -49,6 +49,8 @@ class ServerConfig(BaseSettings):
     max_take_count: int = Field(8, ge=1)
     max_sample_count: int = Field(48_000 * 60 * 60, ge=1)
     max_step_count: int = Field(200, ge=1)
+    max_cut_count: int = Field(10_000, ge=0, description="each shot between two cuts has a condition of its own")
+    max_guidance_scale: float = Field(100.0, ge=1, description="far beyond what is useful; much more overflows")
     max_queued_jobs: int = Field(32, ge=0)
     upload_idle_s: float = Field(60.0, gt=0, description="how long a client whose turn it is may send nothing")
     download_idle_s: float = Field(60.0, gt=0, description="how long a client may not take what was made for it")

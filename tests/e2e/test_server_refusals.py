@@ -95,6 +95,12 @@ BAD_HEADERS = {
     "no seeds": ({"seeds": []}, "INVALID_REQUEST", "no seeds; give one for each take"),
     "many takes": ({"seeds": range(9)}, "LIMIT_EXCEEDED", "wants 9 takes and this server does at most 8"),
     "many steps": ({"step_count": 201}, "LIMIT_EXCEEDED", "wants 201 steps and this server does at most 200"),
+    "long model name": ({"model": "x" * 100_000}, "LIMIT_EXCEEDED", "model's name has 100000 characters; give at most"),
+    "many cuts": (
+        {"cut_samples": range(1, 10_002)},
+        "LIMIT_EXCEEDED",
+        "wants 10001 cuts and this server does at most 10000",
+    ),
     "unknown model": ({"model": "maxi"}, "UNKNOWN_MODEL", "no model 'maxi'; it has fake"),
     "wrong rate": (
         {"sample_rate_hz": 44_100},
@@ -114,8 +120,9 @@ BAD_HEADERS = {
     "cut outside": ({"cut_samples": [RATE_HZ]}, "INVALID_REQUEST", "48000 comes after 48000"),
     "guidance NaN": ({"guidance_scale": float("nan")}, "INVALID_REQUEST", "guidance scale is nan; give a number"),
     "guidance inf": ({"guidance_scale": float("inf")}, "INVALID_REQUEST", "guidance scale is inf"),
+    "guidance huge": ({"guidance_scale": 1e30}, "INVALID_REQUEST", r"guidance scale is 1e\+30; .* to 100"),
     "guidance low": ({"guidance_scale": 0.5}, "INVALID_REQUEST", "guidance scale is 0.5"),
-    "guidance negative": ({"guidance_scale": -1.0}, "INVALID_REQUEST", "guidance scale is -1.0"),
+    "guidance negative": ({"guidance_scale": -1.0}, "INVALID_REQUEST", "guidance scale is -1;"),
     "sampler": ({"sampler": 99}, "INVALID_REQUEST", "no sampler number 99; it knows 1 .dpmpp_2m., 2 .ddim."),
     "part empty": (
         {"kept": pb.KeptPart(regenerate_start_sample=5, regenerate_stop_sample=5)},
@@ -178,7 +185,12 @@ BAD_UPLOADS = {
     "audio take": ([KEPT, kept([0.0], take=1)], "chunk says sample 0 of take 1"),
     "audio empty": ([KEPT, kept([])], "0 bytes; send whole samples"),
     "audio too long": ([KEPT, kept([0.0] * 48_001)], "more than the range's 48000 samples"),
-    "audio NaN": ([KEPT, kept([0.0, float("nan")])], "value that is no number"),
+    "audio NaN": ([KEPT, kept([0.0, float("nan")])], "a sample that is not within -1 and 1, near sample 0"),
+    "audio too loud": ([KEPT, kept([0.0, 3e38])], "a sample that is not within -1 and 1, near sample 0"),
+    "frames before the audio": (
+        [header(frame_count=8, **PART), chunk()],
+        "0 of 48000 samples and was followed by frames",
+    ),
 }
 
 

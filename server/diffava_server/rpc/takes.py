@@ -2,6 +2,8 @@
 
 import hashlib
 
+import numpy as np
+
 from diffava_server.engine.protocol import Audio, Job
 from diffava_server.errors import EngineFailedError
 
@@ -19,7 +21,7 @@ class SentTakes:
         """Note the next block.
 
         Raises:
-            EngineFailedError: It does not follow the one before, or is longer than the take.
+            EngineFailedError: It does not follow the one before, is longer than the take, or is no sound at all.
         """
         if self._next_sample == self._sample_count:
             self._take, self._next_sample = self._take + 1, 0
@@ -29,6 +31,11 @@ class SentTakes:
             raise EngineFailedError(
                 f"The engine gave sample {audio.first_sample} of take {audio.take} where sample {self._next_sample} of "
                 f"take {self._take} was due; this is a defect of the model, please report it."
+            )
+        if not np.isfinite(np.frombuffer(audio.pcm_f32le, "<f4")).all():
+            raise EngineFailedError(
+                f"The model gave values that are no numbers, near sample {audio.first_sample} of take {audio.take}; "
+                "try another guidance scale or seed."
             )
         self._hashes[self._take].update(audio.pcm_f32le)
         self._next_sample = stop_sample

@@ -43,7 +43,7 @@ class Upload:
         """The job with the audio to keep, if its header announced any.
 
         Raises:
-            InvalidRequestError: It is not exactly one whole take, in order, of finite samples.
+            InvalidRequestError: It is not exactly one whole take, in order, of samples from -1 to 1.
             UploadTimeoutError: The client stopped sending.
         """
         if job.kept is None:
@@ -60,7 +60,7 @@ class Upload:
         return replace(job, kept=replace(job.kept, pcm_f32le=bytes(pcm_f32le)))
 
     async def frames(self, job: Job, model: EngineModel) -> AsyncGenerator[FrameBlock, None]:
-        """The job's pictures, one message at a time.
+        """The job's pictures, one message at a time. What a client sends after the last of them is never read.
 
         Raises:
             InvalidRequestError: They are not `job.frame_count` pictures of the model's size, in order.
@@ -102,9 +102,10 @@ def _checked_audio(chunk: pb.AudioChunk, expected_sample: int, sample_count: int
         raise InvalidRequestError(
             f"The audio to keep has more than the range's {sample_count} samples; send exactly the take to be changed."
         )
-    if not np.isfinite(np.frombuffer(chunk.pcm_f32le, "<f4")).all():
+    if not (np.abs(np.frombuffer(chunk.pcm_f32le, "<f4")) <= 1).all():  # NaN is not either
         raise InvalidRequestError(
-            f"The audio to keep has a value that is no number near sample {expected_sample}; export the take again."
+            f"The audio to keep has a sample that is not within -1 and 1, near sample {expected_sample}; "
+            "export the take again."
         )
     return chunk.pcm_f32le
 

@@ -4,7 +4,6 @@ protobuf itself lets through NaN, unknown enum numbers and absent fields, so eac
 """
 
 import itertools
-import math
 
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_server.config import ServerConfig
@@ -12,7 +11,7 @@ from diffava_server.engine.protocol import EngineModel, Job, KeptAudio
 from diffava_server.errors import InvalidRequestError, LimitError, UnknownModelError
 from diffava_server.rpc.translate import SAMPLERS
 
-MAX_CLIENT_ID_CHARACTERS = 200
+MAX_NAME_CHARACTERS = 200  # a refusal repeats the model's name, and a status has room for 8 KiB
 
 
 def job_from_header(header: pb.GenerateHeader, models: tuple[EngineModel, ...], config: ServerConfig) -> Job:
@@ -23,14 +22,14 @@ def job_from_header(header: pb.GenerateHeader, models: tuple[EngineModel, ...], 
         LimitError: A number is beyond what this server takes.
         InvalidRequestError: Anything else is not as the contract says.
     """
-    model = model_of(header.model, models)
     _check_words(header, config)
+    model = model_of(header.model, models)
     _check_range(header, model, config)
     if not header.seeds:
         raise InvalidRequestError("The request has no seeds; give one for each take.")
     _check_at_most("takes", len(header.seeds), config.max_take_count)
     _check_at_most("steps", header.step_count, config.max_step_count)
-    _check_guidance(header.guidance_scale)
+    _check_guidance(header.guidance_scale, config.max_guidance_scale)
     if header.sampler != pb.SAMPLER_UNSPECIFIED and header.sampler not in SAMPLERS:
         raise InvalidRequestError(f"This server has no sampler number {header.sampler}; it knows {_sampler_names()}.")
     return Job(
@@ -69,10 +68,9 @@ def _check_words(header: pb.GenerateHeader, config: ServerConfig) -> None:
             raise LimitError(
                 f"The {name} has {len(text)} characters and this server takes {config.max_prompt_characters}; cut it."
             )
-    if len(header.client_id) > MAX_CLIENT_ID_CHARACTERS:
-        raise LimitError(
-            f"The client id has {len(header.client_id)} characters; give at most {MAX_CLIENT_ID_CHARACTERS}."
-        )
+    for name, text in (("client id", header.client_id), ("model's name", header.model)):
+        if len(text) > MAX_NAME_CHARACTERS:
+            raise LimitError(f"The {name} has {len(text)} characters; give at most {MAX_NAME_CHARACTERS}.")
 
 
 def _check_range(header: pb.GenerateHeader, model: EngineModel, config: ServerConfig) -> None:
@@ -88,6 +86,7 @@ def _check_range(header: pb.GenerateHeader, model: EngineModel, config: ServerCo
             f"The range has {header.sample_count / model.sample_rate_hz:.1f} s and this server takes "
             f"{config.max_sample_count / model.sample_rate_hz:.1f} s; choose a shorter one."
         )
+    _check_at_most("cuts", len(header.cut_samples), config.max_cut_count)
     edges = (0, *header.cut_samples, header.sample_count)
     for before, after in itertools.pairwise(edges):
         if before >= after:
@@ -108,10 +107,10 @@ def _check_at_most(what: str, count: int, limit: int) -> None:
         raise LimitError(f"The request wants {count} {what} and this server does at most {limit}; ask for fewer.")
 
 
-def _check_guidance(scale: float) -> None:
-    if scale != 0 and not (math.isfinite(scale) and scale >= 1):
+def _check_guidance(scale: float, limit: float) -> None:
+    if scale != 0 and not 1 <= scale <= limit:  # NaN is neither
         raise InvalidRequestError(
-            f"The guidance scale is {scale}; give a number of at least 1 (1 is off), or 0 for the model's default."
+            f"The guidance scale is {scale:g}; give a number from 1 (off) to {limit:g}, or 0 for the model's default."
         )
 
 

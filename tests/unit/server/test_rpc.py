@@ -3,6 +3,7 @@
 import hashlib
 
 import grpc
+import numpy as np
 import pytest
 from google.rpc import error_details_pb2
 
@@ -59,3 +60,10 @@ def test_whole_takes_have_the_hash_of_their_bytes():
 def test_an_engine_that_gives_other_samples_than_were_asked_for_is_a_defect(blocks):
     with pytest.raises(EngineFailedError, match="please report it"):
         sent(*blocks)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_audio_that_is_no_number_is_never_sent(value):
+    takes = SentTakes(Job(model="m", prompt="p", sample_count=4, seeds=(1,)))
+    with pytest.raises(EngineFailedError, match="no numbers, near sample 0 of take 0; try another guidance scale"):
+        takes.add(Audio(0, 0, np.array([0, value, 0, 0], "<f4").tobytes()))
