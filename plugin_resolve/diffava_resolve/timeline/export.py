@@ -100,7 +100,8 @@ def _write_otioz(timeline: otio.schema.Timeline, rate: Fraction, path: Path) -> 
 def _write_fcp_xml(timeline: otio.schema.Timeline, rate: Fraction, path: Path) -> None:
     shown = with_possible_timecode(with_tracks_in_stacks(timeline))
     shown = told_apart(with_placeholders(shown, otio.schema.ImageSequenceReference))
-    _write_text(path, otio.adapters.write_to_string(in_whole_frames(shown, rate, float(rate)), "fcp_xml"))
+    counted = with_media_ranges(in_whole_frames(shown, rate, float(rate)))
+    _write_text(path, otio.adapters.write_to_string(counted, "fcp_xml"))
 
 
 def _write_fcpx_xml(timeline: otio.schema.Timeline, rate: Fraction, path: Path) -> None:

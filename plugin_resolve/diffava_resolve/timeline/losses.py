@@ -12,6 +12,7 @@ import opentimelineio as otio
 from diffava_resolve.timeline.conform import all_tracks, off_frame_items
 from diffava_resolve.timeline.media_urls import media_path
 from diffava_resolve.timeline.prepare import foreign_transitions
+from diffava_resolve.timeline.rates import is_drop_frame
 from diffava_resolve.timeline.takes import METADATA_KEY
 
 _Line = Callable[[otio.schema.Timeline, Fraction, Path], str]
@@ -73,6 +74,10 @@ def _start(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path)
     return f"The start timecode is lost: the timeline begins at 0 instead of frame {start.value:g}."
 
 
+def _drop_frame(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
+    return "Drop frame is lost: the same frames are numbered without it." if is_drop_frame(timeline) else ""
+
+
 def _transitions(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
     count = len(list(timeline.tracks.find_children(descended_from_type=otio.schema.Transition)))
     return f"{_counted(count, 'transition')} written as plain cuts." if count else ""
@@ -81,6 +86,16 @@ def _transitions(timeline: otio.schema.Timeline, rate: Fraction, base_directory:
 def _foreign_transitions(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
     count = len(foreign_transitions(timeline))
     return f"{_counted(count, 'transition')} written as plain cuts." if count else ""
+
+
+def _retimes(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
+    items = timeline.tracks.find_children(descended_from_type=otio.core.Item)
+    count = sum(isinstance(effect, otio.schema.TimeEffect) for item in items for effect in item.effects)
+    return (
+        f"{_counted(count, 'retime')} left out: what it changed plays at normal speed, as long as before."
+        if count
+        else ""
+    )
 
 
 def _generators(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
@@ -125,12 +140,15 @@ def _counted(count: int, noun: str) -> str:
 
 _LOST_BY: dict[str, tuple[_Line, ...]] = {
     ".otioz": (_takes_outside, _missing_media),
-    ".xml": (_takes, _receipts, _track_names, _image_sequences, _sub_frames),
+    ".xml": (_takes, _receipts, _track_names, _retimes, _image_sequences, _sub_frames),
     ".fcpxml": (
         *(_takes, _receipts, _track_names, _timeline_markers, _start, _transitions),
+        *(_retimes, _generators, _image_sequences, _sub_frames),
+    ),
+    ".aaf": (
+        *(_takes, _receipts, _markers, _drop_frame, _foreign_transitions, _retimes),
         *(_generators, _image_sequences, _sub_frames),
     ),
-    ".aaf": (_takes, _receipts, _markers, _foreign_transitions, _generators, _image_sequences, _sub_frames),
     ".kdenlive": (_takes, _receipts, _clip_markers, _start, _transitions, _nested, _sub_frames),
     ".mlt": (_takes, _receipts, _clip_markers, _start, _transitions, _nested, _sub_frames),
 }

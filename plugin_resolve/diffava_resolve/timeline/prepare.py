@@ -4,6 +4,7 @@ from typing import Any
 
 import opentimelineio as otio
 
+from diffava_resolve.timeline.rates import is_drop_frame
 from diffava_resolve.timeline.tracks import frames
 
 AAF_KEY = "AAF"
@@ -62,11 +63,15 @@ def with_placeholders(timeline: otio.schema.Timeline, *kinds: Any) -> otio.schem
 
 
 def with_media_ranges(timeline: otio.schema.Timeline) -> otio.schema.Timeline:
-    """A copy in which media of unknown length are as long as what is shown of them."""
+    """A copy in which media of unknown length reach from 0, where such media begin, to the last frame shown of them."""
     changed = timeline.deepcopy()
     for clip in changed.find_clips():
-        if clip.media_reference.available_range is None and clip.source_range is not None:
-            clip.media_reference.available_range = clip.source_range
+        shown = clip.source_range
+        if clip.media_reference.available_range is None and shown is not None:
+            start = min(frames(0, shown.start_time.rate), shown.start_time)
+            clip.media_reference.available_range = otio.opentime.TimeRange.range_from_start_end_time(
+                start, shown.end_time_exclusive()
+            )
     return changed
 
 
@@ -86,8 +91,14 @@ def foreign_transitions(timeline: otio.schema.Timeline) -> list[otio.schema.Tran
 
 
 def with_possible_timecode(timeline: otio.schema.Timeline) -> otio.schema.Timeline:
-    """A copy whose FCP7 metadata asks for drop frame only at 30 and 60: Premiere's own files ask for it at 24 too."""
+    """A copy whose FCP7 metadata asks for drop frame where its labels drop frames, and nowhere but at 30 and 60.
+
+    Without being asked the writer drops none; Premiere's own files ask for it at 24 too.
+    """
     changed = timeline.deepcopy()
+    if is_drop_frame(timeline):
+        metadata = changed.metadata.setdefault("fcp_xml", {})
+        metadata.setdefault("timecode", {})["displayformat"] = "DF"
     stacks = changed.tracks.find_children(descended_from_type=otio.schema.Stack)
     references = [clip.media_reference for clip in changed.find_clips()]
     for holder in (changed, changed.tracks, *stacks, *references):

@@ -9,7 +9,7 @@ import pytest
 from diffava_resolve.errors import FoleyError, OutputError, RequestError
 from diffava_resolve.timeline.export import export_timeline, write_otio
 from diffava_resolve.timeline.place import foley_clips, place_takes
-from diffava_resolve.timeline.rates import seconds_of, timeline_rate
+from diffava_resolve.timeline.rates import is_drop_frame, seconds_of, timeline_rate
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.tracks import spans
 from support.disks import mounted_disk
@@ -18,6 +18,9 @@ from support.timelines import SHARED_TIMELINES, clip, dissolve, gap, movie, time
 
 READ_BACK = [".otio", ".otioz", ".xml", ".aaf"]
 ALL_SUFFIXES = [*READ_BACK, ".fcpxml", ".kdenlive", ".mlt"]
+REAL_TIMELINES = [pytest.param(path, id=path.stem) for path in sorted(SHARED_TIMELINES.glob("aswf_otio/*.otio"))] or [
+    pytest.param(None, marks=pytest.mark.skip(reason=f"the real editors' timelines are not at {SHARED_TIMELINES}"))
+]
 
 
 def made_of(tmp_path, rate=Fraction(24), label_frame=86_400, count=1):
@@ -63,6 +66,43 @@ def test_an_fcpxml_counts_in_exact_frames_at_every_rate(tmp_path, rate):
     into_shot = seconds(sound.get("offset")) - seconds(shot.get("start"))
     assert (seconds(shot.get("offset")) + into_shot) / frame_s == 36
     assert seconds(sound.get("duration")) / frame_s == 50
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".aaf", ".fcpxml"])
+def test_media_of_unknown_length_are_shown_from_the_same_frame(tmp_path, suffix):
+    shots = [clip(otio.schema.ExternalReference("/shot.mov"), start, 40, 24, f"from {start}") for start in (30, 5)]
+    where = region(24, label_frame=0, start=10, stop=20)
+    made = place_takes(timeline([shots], 24), where, placed_takes(tmp_path, where), tmp_path)
+    export_timeline(made, tmp_path, tmp_path / f"out{suffix}")
+    (pictures,) = read_timeline(tmp_path / f"out{suffix}").video_tracks()
+    shown = [
+        (found.trimmed_range().start_time - found.available_range().start_time, found.duration())
+        for found in pictures.find_clips()
+    ]
+    assert [(start.value, count.value) for start, count in shown] == [(30, 40), (5, 40)]
+
+
+@pytest.mark.parametrize("rate", [Fraction(30000, 1001), Fraction(60000, 1001)], ids=str)
+def test_a_timeline_in_drop_frame_is_numbered_so_in_fcp_xml_too(tmp_path, rate):
+    an_hour = 107_892 * round(rate / 30)  # 01:00:00;00
+    export_timeline(made_of(tmp_path, rate, an_hour), tmp_path, tmp_path / "out.xml")
+    timecode = ElementTree.parse(tmp_path / "out.xml").getroot().find("project//sequence/timecode")
+    assert (timecode.findtext("string"), timecode.findtext("displayformat")) == ("01:00:00;00", "DF")
+    assert is_drop_frame(read_timeline(tmp_path / "out.xml"))
+
+
+def test_an_aaf_says_that_drop_frame_is_lost(tmp_path):
+    lost = export_timeline(made_of(tmp_path, Fraction(30000, 1001), 107_892), tmp_path, tmp_path / "out.aaf")
+    assert any("Drop frame" in line for line in lost)
+
+
+@pytest.mark.parametrize(("suffix", "is_lost"), [(".xml", 1), (".aaf", 1), (".fcpxml", 1), (".kdenlive", 0)])
+def test_a_retime_that_a_format_does_not_carry_is_said_to_be_lost(tmp_path, suffix, is_lost):
+    where = region()
+    given = timeline([[clip(movie("/shot.mov", 24, 400), 0, 100, 24, speed=2)]], 24)
+    made = place_takes(given, where, placed_takes(tmp_path, where), tmp_path)
+    lost = export_timeline(made, tmp_path, tmp_path / f"out{suffix}")
+    assert sum("1 retime" in line for line in lost) == is_lost
 
 
 def test_an_fcpxml_of_audio_alone_gets_a_gap_to_hang_it_on(tmp_path):
@@ -231,7 +271,7 @@ def test_a_writers_crash_is_one_sentence_and_leaves_what_stood_there(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.parametrize("path", sorted(SHARED_TIMELINES.glob("aswf_otio/*.otio")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", REAL_TIMELINES)
 @pytest.mark.parametrize("suffix", ALL_SUFFIXES)
 def test_foley_on_a_real_editors_timeline_can_be_exported(tmp_path, path, suffix):
     given = read_timeline(path)
