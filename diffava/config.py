@@ -12,9 +12,11 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, model_validator
 
 from diffava.errors import ConfigError
+
+SamplerName = Literal["dpmpp_2m", "ddim"]
 
 if TYPE_CHECKING:
     from diffava.spec import Spec
@@ -27,14 +29,14 @@ class Section(BaseModel):
 
 
 class SpecSection(Section):
-    """The rates and lengths that no part's own sizes fix; `ModelConfig.to_spec` adds those."""
+    """The rates and lengths that no part's own sizes fix, by default AudioLDM's; `ModelConfig.to_spec` adds those."""
 
     sample_rate_hz: int = 16_000
     window_samples: int = 1024
     mel_max_hz: int = 8_000
     output_rate_hz: int = 48_000
     frame_rate: Fraction = Fraction(8)
-    window_latent_frames: int = 256
+    window_latent_frames: int = 256  # what one denoiser window spans: 10.24 s for AudioLDM
 
 
 class ClapTextSection(Section):
@@ -151,20 +153,24 @@ class SchedulerSection(Section):
 
 
 class DefaultsSection(Section):
-    """What a request gets that does not say."""
+    """What a request gets that does not say; `FoleyRequest` takes its own defaults from here."""
 
     step_count: int = 20
     guidance_scale: float = 2.5
-    sampler: Literal["dpmpp_2m", "ddim"] = "dpmpp_2m"
+    sampler: SamplerName = "dpmpp_2m"
 
 
 class ModelConfig(Section):
-    """A whole model: what it is called, what may be done with it, and the sizes of its parts."""
+    """A whole model: what it is called, what may be done with it, and the sizes of its parts.
+
+    `parameter_count` says how large the model is without building it; a test keeps the presets' true.
+    """
 
     name: str
     licence: str
     commercial_use_allowed: bool
     warning: str = ""
+    parameter_count: PositiveInt | None = None
     spec: SpecSection = SpecSection()
     clap: ClapSection = ClapSection()
     video: VideoSection = VideoSection()
@@ -184,6 +190,11 @@ class ModelConfig(Section):
                 f"{len(self.unet.block_out_channels)} levels need a multiple of {factor}"
             )
         return self
+
+    @property
+    def needs_published_weights(self) -> bool:
+        """Whether it cannot start from random weights, since its tokenizer comes with the published ones."""
+        return self.clap.tokenizer != "bytes"
 
     def to_spec(self) -> "Spec":
         """The sheet of numbers that the stages share."""

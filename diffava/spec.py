@@ -13,33 +13,32 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from diffava.config import DefaultsSection, SamplerName
 from diffava.errors import RequestError
 
-SamplerName = Literal["dpmpp_2m", "ddim"]
 Stage = Literal["features", "latent", "waveform"]
+SEED_STOP = 2**64  # what torch's generators and the wire can hold
+_DEFAULTS = DefaultsSection()
 
 
 @dataclass(frozen=True)
 class Spec:
-    """The rates and sizes of one model; every length is a method of it.
+    """The rates and sizes of one model, as `ModelConfig.to_spec` gives them; every length is a method of it."""
 
-    Defaults are AudioLDM's (16 kHz, hop 160, 64 mel bins, latents at a quarter of the mel in both directions).
-    """
-
-    sample_rate_hz: int = 16_000
-    hop_samples: int = 160
-    window_samples: int = 1024
-    mel_bins: int = 64
-    mel_max_hz: int = 8_000
-    output_rate_hz: int = 48_000
-    frame_rate: Fraction = Fraction(8)
-    frame_size_pixels: int = 224
-    latent_channels: int = 8
-    vae_factor: int = 4
-    window_latent_frames: int = 256  # what one denoiser window spans: 10.24 s for AudioLDM
+    sample_rate_hz: int
+    hop_samples: int
+    window_samples: int  # of the mel's Fourier transform
+    mel_bins: int
+    mel_max_hz: int
+    output_rate_hz: int
+    frame_rate: Fraction
+    frame_size_pixels: int
+    latent_channels: int
+    vae_factor: int  # how many mel frames, and mel bins, one latent stands for
+    window_latent_frames: int
 
     @property
     def latent_rate_hz(self) -> Fraction:
@@ -86,7 +85,8 @@ class Features:
     """What the frozen encoders say: one row per token of the picture, and the prompts.
 
     `token_start_s` and `token_stop_s` place each picture token on the range's clock; no token reaches across a cut.
-    `shot` numbers the shot that each token belongs to, from 0 up to `shot_count`; a shot shorter than a frame has none.
+    `shot` numbers the shot of each token, from 0 up to `shot_count`, and never falls; a shot shorter than a frame may
+    have none.
     """
 
     text: Float[Tensor, "D"]
@@ -139,9 +139,9 @@ class FoleyRequest:
     negative_prompt: str = ""
     cut_samples: tuple[int, ...] = ()
     frame_count: int = 0
-    step_count: int = 20
-    guidance_scale: float = 2.5
-    sampler: SamplerName = "dpmpp_2m"
+    step_count: int = _DEFAULTS.step_count
+    guidance_scale: float = _DEFAULTS.guidance_scale
+    sampler: SamplerName = _DEFAULTS.sampler
     kept: KeptPart | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -151,6 +151,9 @@ class FoleyRequest:
             raise RequestError(f"The range has {self.sample_count} samples; choose a range with at least one frame.")
         if not self.seeds:
             raise RequestError("The request has no seeds; give one for each take.")
+        outside = [seed for seed in self.seeds if not 0 <= seed < SEED_STOP]
+        if outside:
+            raise RequestError(f"The seed {outside[0]} is not in 0..{SEED_STOP - 1}; choose one inside.")
         if self.step_count < 1:
             raise RequestError(f"The sampler cannot run {self.step_count} steps; ask for at least 1.")
         if self.guidance_scale < 1 or not math.isfinite(self.guidance_scale):
@@ -188,6 +191,3 @@ class Waveform:
     take: int
     first_sample: int
     samples: Float[Tensor, "S"]
-
-
-RegenerationMask = Bool[Tensor, "L"]

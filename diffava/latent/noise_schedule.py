@@ -6,9 +6,8 @@ from typing import Any
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from diffava.config import SchedulerSection
+from diffava.config import SamplerName, SchedulerSection
 from diffava.errors import RequestError
-from diffava.spec import SamplerName
 
 
 class Sampler:

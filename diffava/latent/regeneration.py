@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from diffava.spec import KeptPart, RegenerationMask, Spec
+from diffava.spec import KeptPart, Spec
 
 NoiseLevel = tuple[float, float]  # (signal, noise) factors
 
@@ -23,7 +23,7 @@ class KeptLatent:
     """The latent of the take that is kept, and the frames of it that are made anew (True)."""
 
     values: Float[Tensor, "C L M"]
-    made_anew: RegenerationMask
+    made_anew: Bool[Tensor, "L"]
 
     def hold(self, latent: Tensor, noise_prediction: Tensor, level: NoiseLevel) -> Tensor:
         """Replace the prediction in the kept frames by the one whose data is the kept latent; [B, C, L, M]."""
@@ -36,7 +36,7 @@ class KeptLatent:
         return torch.where(self.made_anew[:, None], noise, level[0] * self.values + level[1] * noise)
 
 
-def frames_made_anew(spec: Spec, kept: KeptPart, padded_frames: int) -> RegenerationMask:
+def frames_made_anew(spec: Spec, kept: KeptPart, padded_frames: int) -> Bool[Tensor, "L"]:
     """Every latent frame that the part to make anew touches; padding goes with the last frame of the range."""
     first = kept.regenerate_start_sample * spec.latent_rate_hz // spec.output_rate_hz
     stop = -(-kept.regenerate_stop_sample * spec.latent_rate_hz // spec.output_rate_hz)

@@ -8,8 +8,8 @@ U-Nets also counted in the original code, haoheliu/AudioLDM 4054cb4). Exact: the
 import pytest
 import torch
 
-from diffava.builders import clap_text, unet, vae, video, vocoder
-from diffava.config import config_from_dict, load_config
+from diffava.builders import clap_text, make_parts, unet, vae, video, vocoder
+from diffava.config import config_from_dict, load_config, preset_names
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -34,6 +34,12 @@ def test_the_other_parts_have_the_published_sizes():
     sizes = [round(parameters(part(config)) / 1e6, 2) for part in (vae, vocoder, clap_text)]
     assert sizes == [55.38, 55.26, 125.30]
     assert round(parameters(video(config)) / 1e6, 1) == 122.9
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_says_how_large_it_is(name):
+    config = load_config(name)
+    assert config.parameter_count == sum(parameters(part) for part in make_parts(config).values())
 
 
 @pytest.mark.parametrize(("heads", "expected"), [("original", [4, 8, 12, 20]), ("published", [8, 8, 8, 8])])

@@ -4,14 +4,12 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from diffava.config import DefaultsSection, config_from_dict, load_config, preset_names
+from diffava.config import config_from_dict, load_config, preset_names
 from diffava.errors import ConfigError
-from diffava.spec import SamplerName
 
 
 def test_every_preset_loads_under_its_own_name():
@@ -20,8 +18,9 @@ def test_every_preset_loads_under_its_own_name():
         assert load_config(name).name == name
 
 
-def test_reading_a_configuration_does_not_load_torch():
-    code = "import sys, diffava.config as c; c.load_config('nano'); sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("run", ["diffava.config.load_config('nano')", "diffava.cli.models.list_models()"])
+def test_reading_a_configuration_and_listing_the_models_do_not_load_torch(run):
+    code = f"import sys, diffava.config, diffava.cli.models; {run}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -113,7 +112,3 @@ def test_a_configuration_survives_json():
 def test_a_configuration_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         load_config("nano").name = "other"
-
-
-def test_the_samplers_of_configurations_are_those_of_requests():
-    assert get_args(DefaultsSection.model_fields["sampler"].annotation) == get_args(SamplerName)

@@ -2,10 +2,13 @@ import pytest
 import torch
 
 from diffava.builders import build
+from diffava.config import load_config
 from diffava.latent.diffusion import LatentDiffusion
 from diffava.latent.noise_schedule import Sampler
 from diffava.latent.regeneration import KeptLatent, frames_made_anew, step_down_and_back_up
-from diffava.spec import Condition, FoleyRequest, KeptPart, Spec
+from diffava.spec import Condition, FoleyRequest, KeptPart
+
+SPEC = load_config("audioldm-s").to_spec()
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +70,12 @@ def test_only_windows_that_touch_the_part_are_denoised(nano):
 
 def test_every_latent_frame_that_the_part_touches_is_made_anew():
     kept = KeptPart(torch.zeros(10 * 1920 + 7), 2 * 1920 + 1, 5 * 1920 + 1)
-    assert torch.nonzero(frames_made_anew(Spec(), kept, 16))[:, 0].tolist() == [2, 3, 4, 5]
+    assert torch.nonzero(frames_made_anew(SPEC, kept, 16))[:, 0].tolist() == [2, 3, 4, 5]
 
 
 def test_the_padding_behind_the_range_is_made_anew_with_a_part_that_ends_the_range():
     kept = KeptPart(torch.zeros(10 * 1920 + 7), 9 * 1920, 10 * 1920 + 7)
-    assert torch.nonzero(frames_made_anew(Spec(), kept, 16))[:, 0].tolist() == list(range(9, 16))
+    assert torch.nonzero(frames_made_anew(SPEC, kept, 16))[:, 0].tolist() == list(range(9, 16))
 
 
 def test_a_step_down_and_back_up_leaves_the_latent_at_its_noise_level():

@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import torch
 
+from diffava.config import load_config
 from diffava.latent.denoiser import GuidedDenoiser
 from diffava.latent.windows import plan_windows
-from diffava.spec import Condition, Spec
+from diffava.spec import Condition
 
-SPEC = Spec()
+SPEC = load_config("audioldm-s").to_spec()
 
 
 class StandIn:

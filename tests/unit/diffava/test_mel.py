@@ -3,11 +3,11 @@ import pytest
 import torch
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
-from diffava.spec import Spec
+from diffava.config import load_config
 from diffava.waveform import mel as mel_module
 from diffava.waveform.mel import MelAnalysis
 
-SPEC = Spec()
+SPEC = load_config("audioldm-s").to_spec()
 
 
 def noise(samples, seed=0):

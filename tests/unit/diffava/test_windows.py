@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from diffava.config import load_config
 from diffava.latent.windows import plan_windows
-from diffava.spec import Spec
 
-SPEC = Spec()
+SPEC = load_config("audioldm-s").to_spec()
 SAMPLES_PER_LATENT_FRAME = 1920
 
 
