@@ -18,7 +18,7 @@ from transformers import (
     XCLIPVisionModel,
 )
 
-from diffava.checkpoints.folder import read_manifest, read_part, weights_sha256, write_folder
+from diffava.checkpoints.folder import CONFIG, read_manifest, read_part, weights_sha256, write_folder
 from diffava.condition.alignment import Alignment
 from diffava.config import ModelConfig, config_from_dict, load_config
 from diffava.errors import CheckpointError, ConfigError
@@ -43,7 +43,7 @@ def build(preset: str | Path | ModelConfig, seed: int = 0, device: torch.device 
         ConfigError: The preset is unknown, or its prompts need a tokenizer that only published weights bring.
     """
     config = preset if isinstance(preset, ModelConfig) else load_config(preset)
-    if config.clap.tokenizer != "bytes":
+    if config.needs_published_weights:
         raise ConfigError(
             f"The model '{config.name}' cannot start from random weights: its tokenizer comes with the published ones. "
             "Load a saved folder, or build 'nano' or 'mini'."
@@ -87,8 +87,9 @@ def load(folder: Path, device: torch.device | str = "cpu") -> FoleyPipeline:
         ConfigError: The configuration is of another version of this software.
     """
     folder = Path(folder)
-    config = config_from_dict(read_manifest(folder), f"{folder}/model.json")
-    with init_empty_weights(include_buffers=False):  # drawing random weights first would take longer than reading
+    config = config_from_dict(read_manifest(folder), f"{folder / CONFIG}")
+    # Empty, since drawing random weights first would take longer than reading; some buffers are drawn all the same.
+    with torch.random.fork_rng(devices=[]), init_empty_weights(include_buffers=False):
         parts = make_parts(config)
     for name, part in parts.items():
         read_part(folder, name, part)

@@ -1,7 +1,7 @@
 """A model as a folder of safetensors and JSON, written whole and verified before a byte of it is used.
 
-`model.json` holds the configuration and the sha256 of every other file; each part has a folder. Nothing is ever
-pickled. Knows named tensors, not which classes they belong to.
+`model.json` holds the sha256 of every other file, `config.json` the configuration; each part has a folder. Nothing is
+ever pickled. Knows named tensors, not which classes they belong to.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -21,6 +22,7 @@ from diffava.errors import CheckpointError
 
 FORMAT_VERSION = 1
 MANIFEST = "model.json"
+CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 
 
@@ -44,7 +46,7 @@ def write_folder(
 
     Args:
         folder: Where to; must not exist or be empty.
-        config: What the manifest keeps beside the hashes.
+        config: The configuration, in plain values.
         parts: One folder each.
         write_extras: Writes what is not a tensor (a tokenizer) into the folder it is given.
 
@@ -62,8 +64,9 @@ def write_folder(
                 tensors = {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
                 save_file(tensors, unfinished / part / WEIGHTS)
             write_extras(unfinished)
-            manifest = {"format_version": FORMAT_VERSION, "config": config, "sha256": _hashes(unfinished)}
-            (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+            # A file of its own, so that it is hashed too: a changed digit in it would be heard and not noticed.
+            _write_json(unfinished / CONFIG, config)
+            _write_json(unfinished / MANIFEST, {"format_version": FORMAT_VERSION, "sha256": _hashes(unfinished)})
             _flush(unfinished)
             unfinished.chmod(0o755)  # mkdtemp's own 0700 would hide the model from a server's other user
             unfinished.replace(folder)
@@ -83,20 +86,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         CheckpointError: Naming the file and both hashes.
     """
     path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); give the folder of a saved model.") from error
-    version = manifest.get("format_version") if isinstance(manifest, dict) else None
+    manifest = _read_json(path)
+    version = manifest.get("format_version")
     if version != FORMAT_VERSION:
         raise CheckpointError(f"{path} has the format version {version}, this software reads {FORMAT_VERSION}.")
     try:
         expected: dict[str, str] = dict(manifest["sha256"])
-        config: dict[str, Any] = dict(manifest["config"])
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} lacks a part that every saved model has ({error}); fetch it again.") from error
+        raise CheckpointError(
+            f"{path} lacks the hashes that every saved model has ({error}); fetch it again."
+        ) from error
+    if CONFIG not in expected:
+        raise CheckpointError(f"{path} does not list {CONFIG}, which every saved model has; fetch it again.")
     _verify(folder, expected)
-    return config
+    return _read_json(folder / CONFIG)
 
 
 def _verify(folder: Path, expected: dict[str, str]) -> None:
@@ -130,8 +133,22 @@ def read_part(folder: Path, part: str, module: nn.Module) -> None:
         # loaded model would sound 1e-6 different from the one that was saved.
         tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
         module.load_state_dict(tensors, assign=True)  # assigned, since the module may be an empty one on no device
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{path} does not fit the model's configuration: {error}") from error
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); give the folder of a saved model.") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} holds no JSON object; give the folder of a saved model.")
+    return values
 
 
 def _bytes(tensor: Tensor) -> bytes:

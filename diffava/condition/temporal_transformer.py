@@ -22,7 +22,8 @@ class TemporalTransformer(nn.Module):
         super().__init__()
         width = config.hidden_size
         self.linear_in = nn.Linear(video_dim, width)
-        self.positions = nn.Parameter(torch.randn(config.clip_tokens, width) * 0.02)
+        self.positions = nn.Parameter(torch.empty(config.clip_tokens, width))
+        nn.init.normal_(self.positions, std=0.02)
         layer = nn.TransformerEncoderLayer(
             width,
             config.num_heads,

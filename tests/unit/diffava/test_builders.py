@@ -1,6 +1,7 @@
 """Models from a seed and from a folder: the same every time, whole or not at all, and never damaged."""
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def sound(pipeline: FoleyPipeline, seconds: float = 1.0, **fields: object) -> to
     request = request_of_seconds(pipeline.spec, seconds, step_count=4, **fields)
     pictures = random_pictures(pipeline.spec, request.frame_count)
     return torch.cat([part.samples for part in pipeline.generate(request, in_chunks(pictures))])
+
+
+def replace(saved: Path, name: str, content: bytes) -> None:
+    """Put another content into a saved model, vouched for by its manifest."""
+    (saved / name).write_bytes(content)
+    manifest = json.loads((saved / "model.json").read_text())
+    manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
+    (saved / "model.json").write_text(json.dumps(manifest))
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(nano):
@@ -125,6 +134,27 @@ def test_a_cut_off_file_is_refused(saved):
         load(saved)
 
 
+def test_a_changed_digit_of_the_configuration_is_refused(saved):
+    """The same weights with another scaling factor would sound wrong and raise nothing."""
+    path = saved / "config.json"
+    path.write_text(path.read_text().replace("0.9392935633659363", "0.9392935633659367"))
+    with pytest.raises(CheckpointError, match=r"config\.json is damaged"):
+        load(saved)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a safetensors file at all"])
+def test_weights_that_are_no_safetensors_are_refused(saved, content):
+    replace(saved, "vae/model.safetensors", content)
+    with pytest.raises(CheckpointError, match=r"vae/model\.safetensors does not fit"):
+        load(saved)
+
+
+def test_loading_leaves_torchs_own_generator_where_it_was(saved):
+    state = torch.random.get_rng_state()
+    load(saved)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
 def test_a_file_that_the_model_does_not_list_is_refused(saved):
     (saved / "tokenizer" / "added_tokens.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"added_tokens\.json is not a file of this model"):
@@ -132,9 +162,9 @@ def test_a_file_that_the_model_does_not_list_is_refused(saved):
 
 
 def test_weights_of_another_shape_than_the_configuration_says_are_refused(saved):
-    manifest = json.loads((saved / "model.json").read_text())
-    manifest["config"]["unet"]["block_out_channels"] = [32, 64]
-    (saved / "model.json").write_text(json.dumps(manifest))
+    config = json.loads((saved / "config.json").read_text())
+    config["unet"]["block_out_channels"] = [32, 64]
+    replace(saved, "config.json", json.dumps(config).encode())
     with pytest.raises(CheckpointError, match=r"unet/model\.safetensors does not fit"):
         load(saved)
 
@@ -144,9 +174,11 @@ def test_weights_of_another_shape_than_the_configuration_says_are_refused(saved)
     [
         (None, "cannot be read"),
         ("{", "cannot be read"),
-        ("[]", "format version None"),
+        ("[]", "holds no JSON object"),
+        ("{}", "format version None"),
         ('{"format_version": 2}', "format version 2, this software reads 1"),
-        ('{"format_version": 1, "config": {}}', "lacks a part .*'sha256'"),
+        ('{"format_version": 1}', "lacks the hashes .*'sha256'"),
+        ('{"format_version": 1, "sha256": {}}', r"does not list config\.json"),
     ],
 )
 def test_a_folder_without_a_usable_model_json_is_refused(tmp_path, content, sentence):
