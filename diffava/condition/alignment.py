@@ -1,6 +1,7 @@
 """The condition stage: `Features` in, one FiLM vector per shot out. Knows tokens and embeddings, no encoders."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 import torch
@@ -50,9 +51,8 @@ class Alignment(nn.Module):
 
 
 def _tokens_by_shot(features: Features) -> Iterator[tuple[int, Float[Tensor, "T V"]]]:
-    shots = torch.tensor(features.shot)
-    for shot in sorted(set(features.shot)):
-        yield shot, features.video[shots == shot]
+    counts = Counter(features.shot)  # in order of the shots, since tokens are in order of time
+    yield from zip(counts, torch.split(features.video, list(counts.values())), strict=True)
 
 
 def _clips(tokens: Float[Tensor, "T V"], limit: int) -> tuple[Tensor, ...]:

@@ -75,12 +75,13 @@ def _windows_of_shot(
         count = math.ceil((length - size) / (size * 3 // 4)) + 1  # neighbours share at least a quarter
         starts = [start + round(k * (length - size) / (count - 1)) for k in range(count)]
     ramps = [_ramp(size, fades_in=k > 0, fades_out=k < len(starts) - 1) for k in range(len(starts))]
-    total = torch.zeros(padded)
+    origin = starts[0]
+    total = torch.zeros(starts[-1] + size - origin)
     for first, ramp in zip(starts, ramps, strict=True):
-        total[first : first + size] += ramp
+        total[first - origin : first - origin + size] += ramp
     windows = []
     for first, ramp in zip(starts, ramps, strict=True):
-        weights = ramp / total[first : first + size]
+        weights = ramp / total[first - origin : first - origin + size]
         weights[: max(0, start - first)] = 0  # no vote beyond the cuts
         weights[max(0, stop - first) :] = 0
         windows.append(Window(first, first + size, shot, weights))
