@@ -1,4 +1,4 @@
-"""The noise that a take starts from. Knows no model; the same in any batch, on any device."""
+"""The noise that a take starts from. Knows no model; the same in any batch, whatever device computes with it."""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +8,9 @@ BLOCK_FRAMES = 8
 
 
 class TakeNoise:
-    """A take's own stream of Gaussian noise, on the CPU, where one seed gives the same numbers on every machine.
+    """A take's own stream of Gaussian noise, on the CPU, where one seed gives the same noise on every machine.
+
+    The same to float rounding: torch draws with other instructions on other processors.
 
     Noise is drawn in blocks of latent frames, time first, so that the first draw of a longer range begins with that of
     a shorter one: moving a range's end leaves what the take starts from.
