@@ -162,3 +162,14 @@ def test_a_silent_tcp_connection_does_not_keep_others_waiting(tmp_path):
         for connection in silent:
             connection.close()
     assert not Path(f"/proc/{server.pid}").exists() or os.name == "nt"
+
+
+def test_a_server_without_its_packages_says_what_to_install(tmp_path):
+    """The plugin alone installs without them, and starts a server where it is given none."""
+    missing = "import runpy, sys; sys.modules['pydantic_settings'] = None"
+    code = f"{missing}; runpy.run_module('diffava_server', run_name='__main__')"
+    with started_process(["-c", code], tmp_path) as process:
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert told.startswith("A server needs pydantic_settings, which is not installed here; install it with")
+    assert "--server" in told
