@@ -33,7 +33,7 @@ class LocalEngine:
         device: As torch calls it, or "auto": the first CUDA GPU, or else the CPU.
 
     Raises:
-        UnknownModelError: A name is neither, or its folder is damaged.
+        UnknownModelError: A name is neither, its folder is damaged, or another model has the same name.
         EngineFailedError: This machine, or this build of torch, has no such device.
     """
 
@@ -41,7 +41,15 @@ class LocalEngine:
         for name in names:
             _check_known(name)  # before torch is loaded, which takes seconds: a typing mistake is answered at once
         found = _device(device)
-        self._pipelines = {pipeline.name: pipeline for pipeline in (_open(name, found) for name in names)}
+        self._pipelines: dict[str, FoleyPipeline] = {}
+        for name in dict.fromkeys(names):
+            pipeline = _open(name, found)
+            if pipeline.name in self._pipelines:
+                raise UnknownModelError(
+                    f"Two of the models are called '{pipeline.name}', the second from '{name}', and clients ask for a "
+                    "model by its name; serve one of them."
+                )
+            self._pipelines[pipeline.name] = pipeline
 
     def models(self) -> tuple[EngineModel, ...]:
         """As `Engine.models`."""

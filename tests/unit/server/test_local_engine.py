@@ -1,5 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
+from diffava_server.engine import local
 from diffava_server.engine.local import LocalEngine
 from diffava_server.errors import EngineFailedError, UnknownModelError
 
@@ -21,6 +24,13 @@ def test_auto_takes_the_cpu_where_there_is_no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     engine = LocalEngine(("nano",))
     assert [model.name for model in engine.models()] == ["nano"]
+
+
+def test_two_models_of_one_name_are_refused(monkeypatch, tmp_path):
+    """The second would take the first one's place, and a client would not know which of them made its sound."""
+    monkeypatch.setattr(local, "_open", lambda name, device: SimpleNamespace(name="nano"))
+    with pytest.raises(UnknownModelError, match="Two of the models are called 'nano', the second from"):
+        LocalEngine(("nano", str(tmp_path)), "cpu")
 
 
 @pytest.mark.gpu
