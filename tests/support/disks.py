@@ -1,6 +1,8 @@
 """Real disks that are full or read-only, where this machine lets one be mounted."""
 
+import gc
 import subprocess
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,5 +22,8 @@ def mounted_disk(path: Path, options: str) -> Iterator[Path]:
     try:
         yield path
     finally:
-        # Lazily: a library that failed on the disk may hold its file open until it is collected.
+        # A library that failed on the disk may hold its file open until it is collected, and its warning of that would
+        # fail whichever later test the collector comes by in.
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+            gc.collect()
         subprocess.run(["umount", "--lazy", str(path)], check=True)
