@@ -4,7 +4,9 @@ Sub-commands are named by text and imported when they are used, so that `diffava
 editor's library, and a command runs with only its own extras installed.
 """
 
+import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -50,6 +52,10 @@ _EXTRAS = {
 
 def main() -> NoReturn:
     """The entry point of the installed command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is half done is undone
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a prompt or a path beyond the terminal's alphabet
     sys.exit(run(sys.argv[1:]))
 
 

@@ -297,7 +297,8 @@ def test_a_source_that_changes_while_it_is_read(refused, cut, monkeypatch, tmp_p
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as SIGINT to a process group")
-def test_ctrl_c_in_the_middle(server, cut, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["ctrl_c", "sigterm"])
+def test_an_interruption_in_the_middle(server, cut, tmp_path, sent):
     """Half an hour of black after the clips, so that there is a middle to interrupt."""
     timeline = timeline_of(cut.media, RATE)
     gap = otio.schema.Gap(duration=otio.opentime.RationalTime(24 * 1800, float(RATE)))
@@ -319,7 +320,7 @@ def test_ctrl_c_in_the_middle(server, cut, tmp_path):
     stop = time.monotonic() + 60
     while not media.exists() and process.poll() is None and time.monotonic() < stop:
         time.sleep(0.005)  # waits for another process to begin; its folder is the only sign that it gives
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, sent)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
