@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from diffava_resolve.cli.output import Output
 from diffava_resolve.client.grpc_client import GrpcClient
-from diffava_resolve.client.local_server import LocalServers, launch_detached, state_directory
+from diffava_resolve.client.local_server import DEFAULT_MODEL, LocalServers, launch_detached, state_directory
 from diffava_resolve.errors import RequestError
 from diffava_resolve.session import FoleySettings
 from diffava_resolve.spec import FoleyJob
@@ -39,7 +39,10 @@ class ServerOptions:
         Path | None, Parameter(help=f"File with that server's token; without it {TOKEN_VARIABLE} is read.")
     ] = None
     model: Annotated[
-        str, Parameter(help="Model to use (see `diffava models list`); by default the server's first.")
+        str,
+        Parameter(
+            help="Model to use (see `diffava models list`); by default the server's first, a local one's is nano."
+        ),
     ] = ""
 
     def connect(self, output: Output, fallback_model: str = "") -> GrpcClient:
@@ -51,7 +54,7 @@ class ServerOptions:
         if self.server:
             return GrpcClient(self.server, self._token())
         servers = LocalServers(state_directory(os.environ), launch_detached, output.note)
-        model = self.model or fallback_model
+        model = self.model or fallback_model or DEFAULT_MODEL
         return servers.connect(str(Path(model).absolute()) if _is_folder(model) else model)
 
     @property

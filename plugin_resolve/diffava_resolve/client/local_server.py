@@ -30,7 +30,7 @@ from diffava_resolve.errors import FoleyError, RequestError, ServerError
 WARM_S = 600
 START_TIMEOUT_S = 300.0  # a cold disk and a model of some gigabytes
 STATE_DIRECTORY_VARIABLE = "DIFFAVA_STATE_DIR"
-_DEFAULT_MODEL = "default"
+DEFAULT_MODEL = "nano"  # named, so that a warm server is found again whether or not the user named it
 _POLL_S = 0.05
 _PROBE_TIMEOUT_S = 5.0
 _MAX_UNIX_PATH_BYTES = 103 if sys.platform == "darwin" else 107  # sun_path less its final zero
@@ -68,8 +68,8 @@ class LocalServers:
     software_version: str = version("diffava-foley")
     start_timeout_s: float = START_TIMEOUT_S
 
-    def connect(self, model: str = "") -> GrpcClient:
-        """A client of a warm server that has `model` (empty: the default), or of one started now.
+    def connect(self, model: str = DEFAULT_MODEL) -> GrpcClient:
+        """A client of a warm server that has `model`, or of one started now.
 
         Raises:
             RequestError: The server refuses to start as asked, for instance because there is no such model.
@@ -123,9 +123,8 @@ class LocalServers:
             "DIFFAVA_SERVER_TOKEN_FILE": str(state_file.with_suffix(".token")),
             "DIFFAVA_SERVER_STATE_FILE": str(state_file),
             "DIFFAVA_SERVER_IDLE_EXIT_S": str(WARM_S),
+            "DIFFAVA_SERVER_MODELS": model,
         }
-        if model:
-            settings["DIFFAVA_SERVER_MODELS"] = model
         process = self.launch(settings, log_file)
         try:
             return self._wait_until_ready(process, state_file, log_file)
@@ -201,15 +200,13 @@ def _listen(socket_path: Path) -> str:
 
 def _key(model: str) -> str:
     """The part of a server's name that says which model it was started for."""
-    if not model:
-        return _DEFAULT_MODEL
     readable = "".join(letter if letter.isalnum() else "_" for letter in Path(model).name)[:20]
     return f"{readable}_{hashlib.sha256(model.encode()).hexdigest()[:8]}"
 
 
 def _serves(client: GrpcClient, state_file: Path, model: str) -> bool:
     started_for = state_file.stem.rpartition("-")[0]
-    return started_for == _key(model) or (model != "" and any(model == known.name for known in client.models()))
+    return started_for == _key(model) or any(model == known.name for known in client.models())
 
 
 def _forget(state_file: Path) -> None:

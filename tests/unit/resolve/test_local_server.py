@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from diffava_resolve.client.local_server import LocalServers, state_directory
+from diffava_resolve.client.local_server import DEFAULT_MODEL, LocalServers, state_directory
 from diffava_resolve.errors import RequestError, ServerError
 from support.server import server_process
 
@@ -83,7 +83,7 @@ def test_a_started_server_is_told_to_end_when_idle_and_to_listen_for_this_user_a
     servers(tmp_path, launcher).connect().close()
     (settings,) = launcher.settings
     assert settings["DIFFAVA_SERVER_IDLE_EXIT_S"] == "600"
-    assert "DIFFAVA_SERVER_MODELS" not in settings
+    assert settings["DIFFAVA_SERVER_MODELS"] == DEFAULT_MODEL
     if sys.platform != "win32":
         assert settings["DIFFAVA_SERVER_LISTEN"].startswith("unix:")
         assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
@@ -93,7 +93,14 @@ def test_a_model_that_the_warm_server_lacks_gets_a_server_of_its_own(tmp_path, s
     launcher = Launcher(server)
     servers(tmp_path, launcher).connect().close()
     servers(tmp_path, launcher).connect("mini").close()
-    assert [settings.get("DIFFAVA_SERVER_MODELS") for settings in launcher.settings] == [None, "mini"]
+    assert [settings["DIFFAVA_SERVER_MODELS"] for settings in launcher.settings] == [DEFAULT_MODEL, "mini"]
+
+
+def test_a_server_started_for_a_model_that_was_named_is_found_by_who_names_none(tmp_path, server):
+    launcher = Launcher(server)
+    servers(tmp_path, launcher).connect(DEFAULT_MODEL).close()
+    servers(tmp_path, launcher).connect().close()
+    assert len(launcher.settings) == 1
 
 
 def test_a_warm_server_that_has_the_model_is_used_for_it(tmp_path, server):
