@@ -9,11 +9,6 @@ from diffava_resolve.timeline.place import PlacedTake
 from diffava_resolve.timeline.positions import format_timecode
 
 
-def region_in_words(region: Region) -> str:
-    """`01:00:02:00 to 01:00:05:12`."""
-    return f"{timecode(region, region.start_frame)} to {timecode(region, region.stop_frame)}"
-
-
 def timecode(region: Region, frame: int) -> str:
     """A frame in the timeline's own numbering."""
     return format_timecode(frame, region.rate, region.label_frame, region.drop_frame)
@@ -23,8 +18,10 @@ def clip_json(clip: PlacedClip) -> dict[str, Any]:
     """What was placed."""
     return {
         "clip_id": clip.clip_id,
+        "track": clip.track_name,
         **region_json(clip.region),
         "takes": [take_json(take) for take in clip.takes],
+        "notes": list(clip.notes),
     }
 
 

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from diffava_resolve.cli.clips import clip_json, region_in_words, take_in_words
+from diffava_resolve.cli.clips import clip_json, take_in_words
 from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
 from diffava_resolve.session import FoleySettings, Wanted, generate_foley
 from diffava_resolve.timeline.files import refuse_overwriting
+from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_clip, region_of_range, region_of_timeline, regions_of_markers
 
@@ -44,7 +45,7 @@ def foley(
         with output.progress() as bar:
             placed = generate_foley(cut, timeline, wanted, client, out, track_name=track, on_event=bar.show)
     for placed_clip in placed:
-        output.line(f"{placed_clip.clip_id}  {region_in_words(placed_clip.region)}")
+        output.line(f"{placed_clip.clip_id}  {format_region(placed_clip.region)}  on {placed_clip.track_name}")
         for take in placed_clip.takes:
             output.line(f"  {take_in_words(take.path, take)}")
     output.line(f"Wrote {out}.")

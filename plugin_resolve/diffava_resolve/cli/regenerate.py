@@ -5,12 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from diffava_resolve.cli.clips import clip_json, region_in_words, take_in_words
+from diffava_resolve.cli.clips import clip_json, take_in_words
 from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.session import regenerate as regenerate_clip
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import find_clip
+from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_range
 
@@ -36,10 +37,14 @@ def regenerate(
     model = server.model_name if server.model else old.model
     settings = sound.or_as_in(old).settings(model, takes, old.prompt if prompt is None else prompt)
     refuse_overwriting(timeline, checked_output(out))
-    with server.connect(output, old.model) as client, output.progress() as bar:
-        placed = regenerate_clip(cut, timeline, clip, settings, client, out, part=part, on_event=bar.show)
-    output.line(f"{placed.clip_id}  made anew {region_in_words(placed.region)}")
+    with server.connect(output, old.model) as client:
+        warning = client.info().model(model).warning
+        with output.progress() as bar:
+            placed = regenerate_clip(cut, timeline, clip, settings, client, out, part=part, on_event=bar.show)
+    output.line(f"{placed.clip_id}  made anew {format_region(placed.region)}")
     for take in placed.takes:
         output.line(f"  {take_in_words(take.path, take)}")
     output.line(f"Wrote {out}.")
+    for note in (*placed.notes, *([warning] if warning else [])):
+        output.warn(note)
     output.result({"timeline": str(out), "clips": [clip_json(placed)]})

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from diffava_resolve.cli.clips import region_in_words, region_json
+from diffava_resolve.cli.clips import region_json
 from diffava_resolve.cli.options import checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import find_clip, foley_clips, select_take
+from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.takes import FoleyClip, Take
 
@@ -34,12 +35,14 @@ def takes(
         cut = _selected(cut, timeline, clip, select, out)
     clips = foley_clips(cut) if clip is None else (find_clip(cut, clip),)
     for found in clips:
-        output.line(f"{found.clip_id}  {region_in_words(found.region)}  on {found.track_name}")
+        output.line(f"{found.clip_id}  {format_region(found.region)}  on {found.track_name}")
         for take in found.takes:
             output.line(f"  {'*' if take.number == found.chosen_number else ' '} {_in_words(take)}")
     if not clips:
         output.line("The timeline has no generated clips.")
     written = str(out) if select is not None else None
+    if written:
+        output.line(f"Wrote {written}.")
     output.result(
         {"timeline": written or str(timeline), "clips": [_as_json(found, timeline.parent) for found in clips]}
     )

@@ -13,6 +13,8 @@ from diffava_resolve.session import verify as verify_takes
 from diffava_resolve.timeline.place import foley_clips
 from diffava_resolve.timeline.read import read_timeline
 
+_IN_WORDS = {"same": "same", "differs": "differs", "cannot": "cannot be made again"}
+
 
 def verify(
     timeline: Annotated[Path, Parameter(help="A timeline with generated clips.")],
@@ -31,7 +33,8 @@ def verify(
     with server.connect(output, clips[0].chosen.receipt.job.model) as client, output.progress() as bar:
         for verdict in verify_takes(cut, timeline, client, on_event=bar.show):
             verdicts.append(verdict)
-            output.line(f"{verdict.clip_id} take {verdict.take_number}: {verdict.outcome}  {verdict.reason}".rstrip())
+            outcome = _IN_WORDS[verdict.outcome]
+            output.line(f"{verdict.clip_id} take {verdict.take_number}: {outcome}  {verdict.reason}".rstrip())
     all_same = all(verdict.outcome == "same" for verdict in verdicts)
     output.result({"same": all_same, "takes": [vars(verdict) for verdict in verdicts]})
     return 0 if all_same else 1

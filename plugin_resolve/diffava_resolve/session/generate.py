@@ -21,7 +21,7 @@ from diffava_resolve.spec import FoleyJob, Picture, Region
 from diffava_resolve.timeline.audio_file import TakeFile
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import refuse_overwriting
-from diffava_resolve.timeline.place import PlacedTake, media_folder, new_clip_id, place_takes
+from diffava_resolve.timeline.place import PlacedTake, find_clip, media_folder, new_clip_id, place_takes
 from diffava_resolve.timeline.receipts import Receipt
 from diffava_resolve.timeline.viewer import picture_of
 
@@ -36,12 +36,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class PlacedClip:
-    """A clip on the new timeline; `notes` say where its picture could not be read exactly."""
+    """New takes of a clip on the new timeline; `notes` say where its picture could not be read exactly."""
 
     clip_id: str
+    track_name: str
     region: Region
     takes: tuple[PlacedTake, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
 
 def generate_foley(
@@ -80,7 +81,8 @@ def generate_foley(
             clip_id = new_clip_id(timeline)
             takes = render(client, picture, job, folder, clip_id, want.region, on_event=on_event)
             timeline = place_takes(timeline, want.region, takes, source.parent, track_name=track_name, clip_id=clip_id)
-            placed.append(PlacedClip(clip_id, want.region, takes, picture.notes))
+            found = find_clip(timeline, clip_id)
+            placed.append(PlacedClip(clip_id, found.track_name, want.region, takes, picture.notes))
         write_otio(timeline, source.parent, output)
     return tuple(placed)
 

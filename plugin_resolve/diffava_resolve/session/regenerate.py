@@ -46,12 +46,12 @@ def regenerate(
     clip = find_clip(timeline, clip_id)
     with MediaFolder(media_folder(output)) as folder:
         if part is None:
-            takes = _render_whole(timeline, source, clip, settings, client, folder, on_event)
+            placed = _render_whole(timeline, source, clip, settings, client, folder, on_event)
         else:
-            takes = _render_part(timeline, source, clip, part, settings, client, folder, on_event)
-        changed = replace_takes(timeline, clip_id, takes, source.parent)
+            placed = _render_part(timeline, source, clip, part, settings, client, folder, on_event)
+        changed = replace_takes(timeline, clip_id, placed.takes, source.parent)
         write_otio(changed, source.parent, output)
-    return PlacedClip(clip_id, part or clip.region, takes)
+    return placed
 
 
 def context_of(clip: FoleyClip, part: Region) -> Region:
@@ -72,12 +72,13 @@ def _render_whole(
     client: FoleyClient,
     folder: MediaFolder,
     on_event: Callable[[Event], None],
-) -> tuple[PlacedTake, ...]:
+) -> PlacedClip:
     """New takes of exactly the old one's length, to what the viewer sees where the clip lies now."""
     birthplace = clip.chosen.receipt.region
     picture = picture_of(timeline, clip.take_region, source.parent)
     job = settings.job(client.info(), birthplace.sample_count, picture.cut_samples)
-    return render(client, picture, job, folder, clip.clip_id, birthplace, on_event=on_event)
+    takes = render(client, picture, job, folder, clip.clip_id, birthplace, on_event=on_event)
+    return PlacedClip(clip.clip_id, clip.track_name, clip.region, takes, picture.notes)
 
 
 def _render_part(
@@ -89,7 +90,7 @@ def _render_part(
     client: FoleyClient,
     folder: MediaFolder,
     on_event: Callable[[Event], None],
-) -> tuple[PlacedTake, ...]:
+) -> PlacedClip:
     """New takes that differ from the old one in the part alone; a job each, since the server does one part a job."""
     old = clip.chosen.receipt
     part_start, part_stop = clip.samples_of(part)
@@ -121,4 +122,4 @@ def _render_part(
             partial=partial,
             on_event=on_event,
         )
-    return tuple(takes)
+    return PlacedClip(clip.clip_id, clip.track_name, part, tuple(takes), picture.notes)

@@ -144,7 +144,8 @@ def _frames_again(
     def compare(now: PictureSource) -> None:
         if now.frames_sha256 != seen.frames_sha256:
             raise _CannotVerifyError(
-                "The picture under this take is not the one that it was made for: the cut or its media changed."
+                "The picture under this take is not the one that it was made for: the clip was moved, or the cut or "
+                "its media changed. `diffava regenerate` makes a take for the picture as it is now."
             )
 
     frame_format = client.info().model(receipt.job.model).frames

@@ -7,6 +7,7 @@ import re
 from fractions import Fraction
 
 from diffava_resolve.errors import RequestError
+from diffava_resolve.spec import Region
 from diffava_resolve.timeline.rates import drop_frame_number, dropped_a_minute, has_drop_frame, nominal_rate
 
 _TIMECODE = re.compile(r"(\d{1,2})([:;])(\d{2})([:;])(\d{2})([:;])(\d{2,3})")
@@ -100,3 +101,11 @@ def _digits(number: int, nominal: int, dropping: bool) -> str:
     hours, minutes = divmod(minutes, 60)
     width = 3 if nominal > 100 else 2
     return f"{hours:02}:{minutes:02}:{seconds:02}{';' if dropping else ':'}{frames:0{width}}"
+
+
+def format_region(region: Region) -> str:
+    """`01:00:02:00 to 01:00:05:12`, in the timeline's own numbering."""
+    return " to ".join(
+        format_timecode(frame, region.rate, region.label_frame, region.drop_frame)
+        for frame in (region.start_frame, region.stop_frame)
+    )

@@ -15,6 +15,7 @@ import opentimelineio as otio
 from diffava_resolve.errors import RequestError, TimelineError
 from diffava_resolve.spec import SAMPLE_RATE_HZ, Region, sample_of_frame
 from diffava_resolve.timeline.media_urls import media_path
+from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.receipts import SCHEMA_VERSION, Receipt
 
 METADATA_KEY = "diffava"
@@ -98,8 +99,8 @@ class FoleyClip:
         """
         if not self.region.start_frame <= region.start_frame < region.stop_frame <= self.region.stop_frame:
             raise RequestError(
-                f"Frames {region.start_frame} to {region.stop_frame} are not inside clip {self.clip_id}, "
-                f"which has {self.region.start_frame} to {self.region.stop_frame}; choose a range inside it."
+                f"{format_region(region)} is not inside clip {self.clip_id}, which lies at "
+                f"{format_region(self.region)}; choose a range inside it."
             )
         origin = self.chosen.receipt.region
         shift = origin.start_frame - self.take_region.start_frame

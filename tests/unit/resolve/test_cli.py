@@ -107,7 +107,35 @@ def test_takes_lists_and_selects(diffava, cut):
     code, out, _ = diffava("takes", "made.otio", "--clip", "foley-1", "--select", 2, "-o", "chosen.otio")
     assert code == 0
     assert "* take 2" in out
+    assert out.endswith("Wrote chosen.otio.\n")
     assert "* take 2" in diffava("takes", "chosen.otio")[1]
+
+
+def test_a_clip_beside_one_that_is_in_its_way_says_on_which_track_it_is(diffava, cut):
+    made(diffava, cut)
+    code, out, _ = diffava("foley", "made.otio", "--prompt", "rain", "-o", "both.otio")
+    assert code == 0
+    assert out.splitlines()[0].endswith("on Foley 2")
+
+
+def test_a_part_that_is_not_in_the_clip_is_refused_in_the_timelines_own_numbering(diffava, cut):
+    made(diffava, cut, "--range", "01:00:01:00", "01:00:02:00")
+    range_ = ("--range", "01:00:00:12", "01:00:01:12")
+    code, _, err = diffava("regenerate", "made.otio", "--clip", "foley-1", *range_, "-o", "part.otio")
+    assert code == 2
+    assert "01:00:00:12 to 01:00:01:12 is not inside clip foley-1, which lies at 01:00:01:00 to 01:00:02:00" in err
+
+
+def test_regenerate_says_what_could_not_be_shown_exactly_too(diffava, cut):
+    made(diffava, cut)
+    timeline = otio.adapters.read_from_file("made.otio")
+    (track,) = timeline.video_tracks()
+    track[0].media_reference = otio.schema.GeneratorReference("", "SMPTEBars", track[0].available_range())
+    otio.adapters.write_to_file(timeline, "made.otio")
+    code, out, err = diffava("regenerate", "made.otio", "--clip", "foley-1", "-o", "again.otio", "--json")
+    assert code == 0
+    assert "shown as black" in err
+    assert "shown as black" in json.loads(out)["clips"][0]["notes"][0]
 
 
 def test_selecting_needs_a_place_to_write(diffava, cut):

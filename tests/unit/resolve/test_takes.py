@@ -101,7 +101,7 @@ def test_a_part_of_a_moved_clip_is_counted_in_the_samples_of_its_file(made, move
 
 
 def test_a_part_outside_the_clip_is_refused(made):
-    with pytest.raises(RequestError, match="not inside clip foley-1, which has 36 to 86"):
+    with pytest.raises(RequestError, match="not inside clip foley-1, which lies at 00:00:01:06 to 00:00:02:26"):
         find_clip(made, "foley-1").samples_of(Region(NTSC, 0, 30, 40))
 
 
