@@ -7,7 +7,8 @@ import torch
 from diffava import pipeline as pipeline_module
 from diffava.builders import build
 from diffava.errors import CancelledError
-from diffava.spec import FoleyRequest, Frames, KeptPart, Progress
+from diffava.spec import FoleyRequest, KeptPart, Progress
+from support.pictures import in_chunks, random_pictures, request_of_seconds
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +26,8 @@ def takes(pipeline, request, frames=(), **hooks):
     return [torch.cat(s) for s in samples]
 
 
-def pictures(spec, sample_count, per_chunk=5):
-    count, size = spec.video_frames(sample_count), spec.frame_size_pixels
-    generator = torch.Generator().manual_seed(0)
-    for first in range(0, count, per_chunk):
-        n = min(per_chunk, count - first)
-        yield Frames(first, torch.randint(0, 256, (n, size, size, 3), generator=generator, dtype=torch.uint8))
+def pictures(spec, sample_count):
+    return in_chunks(random_pictures(spec, spec.video_frames(sample_count)))
 
 
 @pytest.mark.parametrize("sample_count", [1, 2002, 48_000, 48_000 * 5 + 7])
@@ -65,6 +62,39 @@ def test_pictures_and_cuts_reach_the_sound(nano):
     )
     assert not torch.equal(without, seen)
     assert not torch.equal(seen, seen_cut)
+
+
+def test_what_one_shot_shows_leaves_the_condition_of_every_other_as_it_was_to_the_bit(nano):
+    """Through all of the encoders and the alignment; a shot of one frame between two others is the one that changes."""
+    request = request_of_seconds(nano.spec, 3, cuts_s=(1.25, 1.375))  # frame 10 alone
+    frames = random_pictures(nano.spec, request.frame_count)
+    changed = frames.clone()
+    changed[10] = 255 - changed[10]
+
+    def condition(rgb):
+        features = nano.features.encode(request, in_chunks(rgb), lambda _: None, lambda: False)
+        assert [features.shot.count(shot) for shot in range(3)] == [2, 1, 2]
+        return nano.alignment(features).shots
+
+    before, after = condition(frames), condition(changed)
+    assert torch.equal(before[0], after[0])
+    assert not torch.equal(before[1], after[1])
+    assert torch.equal(before[2], after[2])
+
+
+def test_two_hundred_cuts_in_ten_seconds_are_as_long_as_none(nano):
+    cuts = tuple(range(2_400, 480_000, 2_400))
+    count = nano.spec.video_frames(480_000)
+    request = FoleyRequest("rain", 480_000, cut_samples=cuts, step_count=1, frame_count=count)
+    (samples,) = takes(nano, request, pictures(nano.spec, 480_000))
+    assert samples.shape == (480_000,)
+    assert torch.isfinite(samples).all()
+
+
+def test_cuts_a_sample_apart_are_no_hindrance(nano):
+    request = FoleyRequest("rain", 2002, cut_samples=(1, 2, 3, 2000, 2001), step_count=1, frame_count=1)
+    (samples,) = takes(nano, request, pictures(nano.spec, 2002))
+    assert samples.shape == (2002,)
 
 
 def test_takes_of_one_request_have_the_bits_of_takes_asked_for_alone(nano):
