@@ -88,9 +88,12 @@ class LocalEngine:
             raise InvalidRequestError(str(error)) from error
         except errors.DiffavaError as error:
             raise EngineFailedError(str(error)) from error
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            # On the CPU torch raises no class of its own for it.
+            if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+                raise
             raise OutOfMemoryError(
-                "The GPU's memory did not suffice for this job; ask for fewer takes or a smaller model."
+                "The memory did not suffice for this job; ask for a shorter range, fewer takes or a smaller model."
             ) from error
 
 

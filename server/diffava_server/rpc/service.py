@@ -115,7 +115,7 @@ async def _answering(context: Context, log: FilteringBoundLogger) -> AsyncIterat
         log.info("job cancelled")
         raise
     except ServerError as error:
-        log.info("job refused or failed", reason=error.reason)
+        log.info("job refused or failed", reason=error.reason, sentence=str(error))  # which never repeats a prompt
         await abort_with(context, error)
     except TimeoutError:
         log.info("job past its deadline")

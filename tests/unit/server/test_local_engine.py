@@ -4,9 +4,12 @@ import pytest
 
 from diffava_server.engine import local
 from diffava_server.engine.local import LocalEngine
-from diffava_server.errors import EngineFailedError, UnknownModelError
+from diffava_server.engine.protocol import Job
+from diffava_server.errors import EngineFailedError, OutOfMemoryError, UnknownModelError
 
 torch = pytest.importorskip("torch")
+
+JOB = Job(model="nano", prompt="a door", sample_count=4800, seeds=(1,))
 
 
 def test_a_device_that_is_not_there_is_refused_with_what_to_do():
@@ -31,6 +34,30 @@ def test_two_models_of_one_name_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(local, "_open", lambda name, device: SimpleNamespace(name="nano"))
     with pytest.raises(UnknownModelError, match="Two of the models are called 'nano', the second from"):
         LocalEngine(("nano", str(tmp_path)), "cpu")
+
+
+@pytest.mark.parametrize("ask_for_memory", [lambda: torch.empty(1 << 50), lambda: fail(torch.OutOfMemoryError())])
+def test_a_job_too_large_for_the_memory_is_told_so(monkeypatch, ask_for_memory):
+    with pytest.raises(OutOfMemoryError, match="ask for a shorter range, fewer takes or a smaller model"):
+        run_with(monkeypatch, ask_for_memory)
+
+
+def test_another_error_of_torch_is_not_taken_for_a_want_of_memory(monkeypatch):
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        run_with(monkeypatch, lambda: fail(RuntimeError("shapes differ")))
+
+
+def run_with(monkeypatch, generate):
+    """Run a job on a pipeline that does `generate` instead."""
+    pipeline = SimpleNamespace(
+        name="nano", spec=SimpleNamespace(frame_size_pixels=8), generate=lambda *_, **__: generate()
+    )
+    monkeypatch.setattr(local, "_open", lambda name, device: pipeline)
+    LocalEngine(("nano",), "cpu").run(JOB, iter(()), emit=pytest.fail, is_cancelled=lambda: False)
+
+
+def fail(error):
+    raise error
 
 
 @pytest.mark.gpu
