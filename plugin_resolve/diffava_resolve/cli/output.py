@@ -17,7 +17,12 @@ from diffava_resolve.client.protocol import Progress as StageProgress
 
 AsJson = Annotated[bool, Parameter(name="--json", help="Make the last line of stdout one JSON object.")]
 
-_STAGES = {"features": "Looking at the picture", "latent": "Making the sound", "waveform": "Writing the sound"}
+_STAGES = {
+    "features": "Looking at the picture",
+    "latent": "Making the sound",
+    "waveform": "Writing the sound",
+    "measure": "Measuring how it fits",
+}
 
 
 class Output:
@@ -45,7 +50,7 @@ class Output:
     def result(self, data: dict[str, Any]) -> None:
         """The whole result, for a program."""
         if self._as_json:
-            self._stdout.print(json.dumps(data, ensure_ascii=False))
+            self._stdout.print(json.dumps(data))  # ASCII: whatever the pipe's encoding
 
     @contextmanager
     def progress(self) -> Iterator["ProgressBar"]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from diffava_resolve.errors import RequestError
 from diffava_resolve.spec import FoleyJob, JobResult, ModelInfo
 
-Stage = Literal["features", "latent", "waveform"]
+Stage = Literal["features", "latent", "waveform", "measure"]  # the last is the plugin's own, after the server's
 Rgb = NDArray[np.uint8]
 Samples = NDArray[np.float32]
 

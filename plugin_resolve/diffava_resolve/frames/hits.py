@@ -6,7 +6,7 @@ is none. Falls and bounces before a quiet ground are found to the frame; as sing
 on eleven clips with their own sound 92 of 105 lay within 100 ms of an onset, and 83 would by chance.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -50,10 +50,11 @@ class Hit:
     strength: float
 
 
-def motion_hits(picture: Picture) -> tuple[Hit, ...]:
+def motion_hits(picture: Picture, on_frame: Callable[[int], None] = lambda count: None) -> tuple[Hit, ...]:
     """Find the hits of a region, decoding it once at the timeline's rate and a small size.
 
     No motion is measured across a cut or inside a dissolve. Memory does not grow with the region but for its hits.
+    `on_frame` is told now and then how many of the region's frames are done.
 
     Raises:
         MediaError: As `frames_of`.
@@ -61,6 +62,7 @@ def motion_hits(picture: Picture) -> tuple[Hit, ...]:
     region = picture.region
     hits: list[Hit] = []
     for frame, strength in _stops(picture):
+        on_frame(frame - region.start_frame + 1)
         if strength < _MIN_STRENGTH:
             continue
         hit = Hit(frame, (frame - region.start_frame) / region.rate, strength)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import MediaError, RequestError
@@ -44,10 +45,9 @@ def generate_clip(
             for _, blocks in run.takes():
                 write_take(writer, blocks, None)
             result = run.result
-        file = writer.finish()
-    receipt = Receipt.of_result(
-        region, job, result, 0, wav_sha256=file.sha256, picture=frames.source, **TakeMeasure(picture).of(file.path)
-    )
+        measured: dict[str, Any] = {}
+        file = writer.finish(lambda unnamed: measured.update(TakeMeasure(picture, on_event).of(unnamed)))
+    receipt = Receipt.of_result(region, job, result, 0, wav_sha256=file.sha256, picture=frames.source, **measured)
     return PlacedTake(file.path, receipt)
 
 

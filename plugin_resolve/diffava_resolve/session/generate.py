@@ -123,7 +123,7 @@ def render(
                 write_take(writer, blocks, partial)
                 files.append(folder.finish(writer))
         result = run.result
-    measure = TakeMeasure(picture, first_sample=partial.start_sample if partial else 0)
+    measure = TakeMeasure(picture, on_event, first_sample=partial.start_sample if partial else 0)
     return tuple(
         PlacedTake(
             file.path,

@@ -1,11 +1,13 @@
 """What is measured of a finished take, for its receipt: loudness, and how its onsets meet the picture's hits."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from diffava_resolve.client.protocol import Event, Progress
 from diffava_resolve.frames.hits import motion_hits
 from diffava_resolve.frames.onsets import onsets_s
 from diffava_resolve.frames.sync import measure_sync
@@ -14,10 +16,14 @@ from diffava_resolve.timeline.loudness import integrated_loudness_lufs
 
 
 class TakeMeasure:
-    """Measures takes against one picture, which begins at sample `first_sample` of them and is looked at once."""
+    """Measures takes against one picture, which begins at sample `first_sample` of them and is looked at once.
 
-    def __init__(self, picture: Picture, first_sample: int = 0) -> None:
+    Looking at a long picture takes a while: `on_event` is told how far it is.
+    """
+
+    def __init__(self, picture: Picture, on_event: Callable[[Event], None], first_sample: int = 0) -> None:
         self._picture = picture
+        self._on_event = on_event
         self._start_s = Fraction(first_sample, SAMPLE_RATE_HZ)
 
     def of(self, take: Path) -> dict[str, Any]:
@@ -27,7 +33,9 @@ class TakeMeasure:
     @cached_property
     def _hits_s(self) -> tuple[float, ...]:
         region = self._picture.region
-        return tuple(float((hit.frame - region.start_frame) / region.rate) for hit in motion_hits(self._picture))
+        frame_count = region.stop_frame - region.start_frame
+        hits = motion_hits(self._picture, lambda done: self._on_event(Progress("measure", done, frame_count)))
+        return tuple(float(hit.second) for hit in hits)
 
     def _sync(self, take: Path) -> dict[str, Any]:
         region = self._picture.region

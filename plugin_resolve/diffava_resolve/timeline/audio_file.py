@@ -8,7 +8,7 @@ then finds no media under a source range that starts at 0.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -90,8 +90,11 @@ class TakeWriter:
             raise _cannot_write_audio(self._path, error) from error
         self._written += len(samples)
 
-    def finish(self) -> TakeFile:
+    def finish(self, inspect: Callable[[Path], None] = lambda path: None) -> TakeFile:
         """Close the file, give it its name and say what is in it.
+
+        Args:
+            inspect: Sees the whole file before it has its name; what this raises leaves nothing behind.
 
         Raises:
             OutputError: The length is not the announced one, or the disk is full.
@@ -104,6 +107,7 @@ class TakeWriter:
                 raise cannot_write(self._path, "the file on disk is shorter than what was written; is the disk full?")
         except (soundfile.LibsndfileError, OSError) as error:
             raise _cannot_write_audio(self._path, error) from error
+        inspect(self._temporary)
         sha256 = file_sha256(self._temporary)
         path = self._path
         if self._named_by_content:

@@ -5,7 +5,14 @@ import json
 from diffava_resolve.cli.output import Output
 from diffava_resolve.client.protocol import Progress, Queued, Started
 
-EVENTS = (Queued(2), Started(), Progress("features", 8, 16), Progress("latent", 1, 20), Progress("waveform", 5, 5))
+EVENTS = (
+    Queued(2),
+    Started(),
+    Progress("features", 8, 16),
+    Progress("latent", 1, 20),
+    Progress("waveform", 5, 5),
+    Progress("measure", 1, 9),
+)
 
 
 def follow(output):
@@ -26,6 +33,7 @@ def test_a_terminal_gets_each_stage_in_words(capsys, monkeypatch):
     said = capsys.readouterr()
     assert said.out == ""
     assert "Writing the sound" in said.err
+    assert "Measuring how it fits" in said.err
 
 
 def test_json_is_the_only_line_on_stdout(capsys):
@@ -35,6 +43,7 @@ def test_json_is_the_only_line_on_stdout(capsys):
     said = capsys.readouterr()
     assert said.out.count("\n") == 1
     assert json.loads(said.out) == {"name": "Türklinke\nzwei"}
+    assert said.out.isascii(), "a pipe that is not UTF-8, as on Windows, would change it"
 
 
 def test_without_json_only_people_are_spoken_to(capsys):

@@ -7,6 +7,7 @@ import opentimelineio as otio
 import pytest
 import soundfile
 
+from diffava_resolve.client.protocol import Progress
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.errors import MediaError, RequestError, ServerError
 from diffava_resolve.session import FoleySettings, Wanted, generate_clip, generate_foley
@@ -198,3 +199,27 @@ def test_a_single_clip_that_fails_leaves_nothing(cut, tmp_path):
     with pytest.raises(ServerError):
         generate_clip(cut.media[0], SETTINGS, ScriptedClient(failure=ServerError("lost")), tmp_path / "sound.wav")
     assert listing(tmp_path) == before
+
+
+def test_measuring_a_take_shows_how_far_it_is(cut, tmp_path):
+    events = []
+    generate_clip(cut.media[0], SETTINGS, ScriptedClient(), tmp_path / "sound.wav", on_event=events.append)
+    done = [event.completed for event in events if isinstance(event, Progress) and event.stage == "measure"]
+    assert done == sorted(done)
+    assert 30 <= done[-1] <= 36
+
+
+@pytest.mark.parametrize("before", [None, b"an older sound"])
+def test_an_interruption_while_a_single_clip_is_measured_leaves_all_as_it_was(cut, tmp_path, before):
+    if before is not None:
+        (tmp_path / "sound.wav").write_bytes(before)
+    files = listing(tmp_path)
+
+    def interrupt(event):
+        if isinstance(event, Progress) and event.stage == "measure":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate_clip(cut.media[0], SETTINGS, ScriptedClient(), tmp_path / "sound.wav", on_event=interrupt)
+    assert listing(tmp_path) == files
+    assert before is None or (tmp_path / "sound.wav").read_bytes() == before
