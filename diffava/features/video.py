@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from transformers import XCLIPVisionModel
-from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from diffava.errors import RequestError
 from diffava.spec import FoleyRequest, Frames, Spec
@@ -47,11 +47,12 @@ class XClipVideoEncoder:
     def encode(self, rgb: UInt8[Tensor, "F height width 3"]) -> Float[Tensor, "V"]:
         """One token for a group: the mean of its frames' class features, before the projection (our choice).
 
-        A group with fewer frames than the tower wants is filled by repeating its last one.
+        A group with fewer frames than the tower wants is filled by repeating its last one. Colours are normalised as
+        X-CLIP was trained, by ImageNet's figures (microsoft/VideoX, X-CLIP/datasets/build.py), and not by CLIP's.
         """
         missing = self.group_frames - len(rgb)
         filled = torch.cat([rgb, rgb[-1:].expand(missing, -1, -1, -1)]) if missing else rgb
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD))
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
         pixels = (filled.permute(0, 3, 1, 2).float() / 255 - mean) / std
         output = self.model(pixel_values=pixels.to(self.model.device, self.model.dtype))
         token: Tensor = output.pooler_output.float().mean(dim=0)

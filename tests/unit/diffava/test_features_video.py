@@ -73,6 +73,16 @@ def test_frames_of_one_group_exchange_messages(encoder):
     assert not torch.equal(first_frames_feature(pictures), first_frames_feature(last_changed))
 
 
+def test_a_token_is_the_mean_of_eight_class_features_of_pictures_normalised_as_x_clip_was_trained(encoder):
+    pictures = random_pictures(encoder.spec, 8)
+    mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
+    pixels = ((pictures - mean) / std).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        expected = encoder.video.model(pixel_values=pixels).last_hidden_state[:, 0]
+        expected = encoder.video.model.post_layernorm(expected).mean(dim=0)
+    torch.testing.assert_close(encoder.video.encode(pictures), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_short_group_is_filled_with_its_last_frame(encoder):
     pictures = random_pictures(encoder.spec, 3)
     filled = torch.cat([pictures, pictures[2:].expand(5, -1, -1, -1)])
