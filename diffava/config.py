@@ -10,9 +10,9 @@ import tomllib
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from diffava.errors import ConfigError
 
@@ -31,12 +31,12 @@ class Section(BaseModel):
 class SpecSection(Section):
     """The rates and lengths that no part's own sizes fix, by default AudioLDM's; `ModelConfig.to_spec` adds those."""
 
-    sample_rate_hz: int = 16_000
-    window_samples: int = 1024
-    mel_max_hz: int = 8_000
-    output_rate_hz: int = 48_000
-    frame_rate: Fraction = Fraction(8)
-    window_latent_frames: int = 256  # what one denoiser window spans: 10.24 s for AudioLDM
+    sample_rate_hz: PositiveInt = 16_000
+    window_samples: PositiveInt = 1024
+    mel_max_hz: PositiveInt = 8_000
+    output_rate_hz: PositiveInt = 48_000
+    frame_rate: Annotated[Fraction, Field(gt=0)] = Fraction(8)
+    window_latent_frames: PositiveInt = 256  # what one denoiser window spans: 10.24 s for AudioLDM
 
 
 class ClapTextSection(Section):
@@ -155,8 +155,8 @@ class SchedulerSection(Section):
 class DefaultsSection(Section):
     """What a request gets that does not say; `FoleyRequest` takes its own defaults from here."""
 
-    step_count: int = 20
-    guidance_scale: float = 2.5
+    step_count: PositiveInt = 20
+    guidance_scale: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.5
     sampler: SamplerName = "dpmpp_2m"
 
 
@@ -189,7 +189,22 @@ class ModelConfig(Section):
                 f"spec.window_latent_frames is {self.spec.window_latent_frames}, but the U-Net's "
                 f"{len(self.unet.block_out_channels)} levels need a multiple of {factor}"
             )
+        if any(channels % self.unet.head_channels for channels in self.unet.block_out_channels):
+            raise ValueError(
+                f"unet.block_out_channels are {list(self.unet.block_out_channels)}, and not all divide by the "
+                f"{self.unet.head_channels} of unet.head_channels"
+            )
+        if self.vocoder.model_in_dim % self.vae_factor:
+            raise ValueError(
+                f"vocoder.model_in_dim is {self.vocoder.model_in_dim} mel bins, but the VAE needs a multiple of "
+                f"{self.vae_factor}"
+            )
         return self
+
+    @property
+    def vae_factor(self) -> int:
+        """How many mel frames, and mel bins, one latent stands for."""
+        return int(2 ** (len(self.vae.block_out_channels) - 1))
 
     @property
     def needs_published_weights(self) -> bool:
@@ -206,7 +221,7 @@ class ModelConfig(Section):
             mel_bins=self.vocoder.model_in_dim,
             frame_size_pixels=self.video.image_size,
             latent_channels=self.vae.latent_channels,
-            vae_factor=2 ** (len(self.vae.block_out_channels) - 1),
+            vae_factor=self.vae_factor,
         )
 
 

@@ -5,6 +5,8 @@ D feature dimension, C channels, L latent frames, M mel bins, T mel frames, S sa
 
 The single clock is the output sample: a request says its length, its cuts and its kept part in samples at
 `output_rate_hz`, and every other length follows from that.
+
+Values that hold tensors are equal only to themselves, since `==` between tensors is no truth value.
 """
 
 import itertools
@@ -72,7 +74,7 @@ class Spec:
         return round(Fraction(sample, self.output_rate_hz) * self.latent_rate_hz)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frames:
     """Consecutive pictures of the range, at `Spec.frame_rate` and `Spec.frame_size_pixels`."""
 
@@ -80,7 +82,7 @@ class Frames:
     rgb: UInt8[Tensor, "F height width 3"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Features:
     """What the frozen encoders say: one row per token of the picture, and the prompts.
 
@@ -98,7 +100,7 @@ class Features:
     shot_count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Condition:
     """One FiLM vector per shot (`Cond`), and the vector of guidance's other side (`Uncond`), all of unit norm."""
 
@@ -106,14 +108,14 @@ class Condition:
     unconditional: Float[Tensor, "D"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Latent:
     """The denoised latents of all takes."""
 
     values: Float[Tensor, "B C L M"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KeptPart:
     """A take of which only `[regenerate_start_sample, regenerate_stop_sample)` is made anew."""
 
@@ -184,7 +186,7 @@ class Progress:
     total: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Waveform:
     """Consecutive output samples of one take, at `Spec.output_rate_hz`, in [-1, 1]."""
 

@@ -96,10 +96,22 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
         load_config(tmp_path / "none.toml")
 
 
-def test_a_window_that_the_denoiser_cannot_halve_is_refused():
+@pytest.mark.parametrize(
+    ("section", "key", "value", "sentence"),
+    [
+        ("spec", "window_latent_frames", 100, r"window_latent_frames is 100.*multiple of 8"),
+        ("spec", "window_latent_frames", 0, r"spec\.window_latent_frames: .*greater than 0"),
+        ("spec", "frame_rate", "-8", r"spec\.frame_rate: .*greater than 0"),
+        ("unet", "block_out_channels", [64, 96, 128, 150], r"not all divide by the 32 of unet\.head_channels"),
+        ("vocoder", "model_in_dim", 62, r"62 mel bins.*multiple of 4"),
+        ("defaults", "step_count", 0, r"defaults\.step_count: .*greater than 0"),
+        ("defaults", "guidance_scale", 0.5, r"defaults\.guidance_scale: .*greater than or equal to 1"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused_before_anything_is_built(section, key, value, sentence):
     values = load_config("mini").model_dump(mode="json")
-    values["spec"]["window_latent_frames"] = 100
-    with pytest.raises(ConfigError, match=r"window_latent_frames is 100.*multiple of 8"):
+    values[section][key] = value
+    with pytest.raises(ConfigError, match=sentence):
         config_from_dict(values, "mini")
 
 

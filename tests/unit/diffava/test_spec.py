@@ -71,7 +71,15 @@ def test_a_request_at_its_bounds_is_taken():
     FoleyRequest("rain", SECOND, kept=kept)
 
 
-def test_what_a_request_does_not_say_is_the_models_default():
+def test_requests_that_keep_a_take_can_be_compared():
+    kept = KeptPart(torch.zeros(SECOND), 0, 10)
+    assert FoleyRequest("rain", SECOND, kept=kept) == FoleyRequest("rain", SECOND, kept=kept)
+    assert FoleyRequest("rain", SECOND, kept=kept) != FoleyRequest(
+        "rain", SECOND, kept=KeptPart(torch.ones(SECOND), 0, 10)
+    )
+
+
+def test_what_a_request_does_not_say_is_what_configurations_say_by_default():
     request, defaults = FoleyRequest("rain", SECOND), load_config("audioldm-s").defaults
     found = (request.step_count, request.guidance_scale, request.sampler)
     assert found == (defaults.step_count, defaults.guidance_scale, defaults.sampler)
