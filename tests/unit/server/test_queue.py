@@ -1,6 +1,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from diffava_server.errors import QueueFullError
 from diffava_server.jobs.idle import Activity
@@ -146,3 +148,21 @@ async def test_jobs_that_a_client_gave_up_do_not_count_against_its_next_one():
     queue.leave(running)
     assert queue.is_running(bob)
     assert queue.position(cy) == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from(["ada", "bob", "cy"]), st.integers(0, 8))))
+def test_whoever_comes_and_goes_one_job_runs_and_the_others_stand_in_line(moves):
+    queue, live = JobQueue(5), []
+    for client_id, place in moves:
+        if place < len(live):
+            queue.leave(live.pop(place))
+        elif len(live) <= 5:
+            live.append(queue.enter(client_id))
+        waiting = [ticket for ticket in live if not queue.is_running(ticket)]
+        assert len(waiting) == max(0, len(live) - 1)
+        assert sorted(queue.position(ticket) for ticket in waiting) == list(range(1, len(live)))
+    for ticket in live:
+        queue.leave(ticket)
+    assert not queue.is_busy
+    newcomers = [queue.enter("ada"), queue.enter("ada"), queue.enter("bob")]
+    assert queue.position(newcomers[1]) == 2, "nobody's past counts against anybody"
