@@ -27,6 +27,7 @@ from diffava.features.encoder import ClapXClipEncoder
 from diffava.features.tokenizer import byte_tokenizer, load_tokenizer
 from diffava.features.video import XClipVideoEncoder
 from diffava.pipeline import FoleyPipeline
+from diffava.spec import Spec
 
 TOKENIZER = "tokenizer"
 
@@ -203,7 +204,7 @@ def _pipeline(config: ModelConfig, parts: dict[str, Any], tokenizer: Any, device
     sha256 = weights_sha256(parts)
     for part in parts.values():
         part.eval().requires_grad_(False).to(device)
-    spec = config.to_spec()
+    spec = Spec.of(config)
     return FoleyPipeline(
         config=config,
         spec=spec,

@@ -5,21 +5,17 @@ is handed to its class as it is. What follows from another number (the VAE's fac
 and is never written down twice.
 """
 
-import math
 import tomllib
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from diffava.errors import ConfigError
 
 SamplerName = Literal["dpmpp_2m", "ddim"]
-
-if TYPE_CHECKING:
-    from diffava.spec import Spec
 
 
 class Section(BaseModel):
@@ -29,7 +25,7 @@ class Section(BaseModel):
 
 
 class SpecSection(Section):
-    """The rates and lengths that no part's own sizes fix, by default AudioLDM's; `ModelConfig.to_spec` adds those."""
+    """The rates and lengths that no part's own sizes fix, by default AudioLDM's; `Spec.of` adds those."""
 
     sample_rate_hz: PositiveInt = 16_000
     window_samples: PositiveInt = 1024
@@ -210,19 +206,6 @@ class ModelConfig(Section):
     def needs_published_weights(self) -> bool:
         """Whether it cannot start from random weights, since its tokenizer comes with the published ones."""
         return self.clap.tokenizer != "bytes"
-
-    def to_spec(self) -> "Spec":
-        """The sheet of numbers that the stages share."""
-        from diffava.spec import Spec
-
-        return Spec(
-            **dict(self.spec),
-            hop_samples=math.prod(self.vocoder.upsample_rates),
-            mel_bins=self.vocoder.model_in_dim,
-            frame_size_pixels=self.video.image_size,
-            latent_channels=self.vae.latent_channels,
-            vae_factor=self.vae_factor,
-        )
 
 
 def preset_names() -> tuple[str, ...]:

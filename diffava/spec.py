@@ -18,7 +18,7 @@ from typing import Literal
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from diffava.config import DefaultsSection, SamplerName
+from diffava.config import DefaultsSection, ModelConfig, SamplerName
 from diffava.errors import RequestError
 
 Stage = Literal["features", "latent", "waveform"]
@@ -28,7 +28,7 @@ _DEFAULTS = DefaultsSection()
 
 @dataclass(frozen=True)
 class Spec:
-    """The rates and sizes of one model, as `ModelConfig.to_spec` gives them; every length is a method of it."""
+    """The rates and sizes of one model; every length is a method of it."""
 
     sample_rate_hz: int
     hop_samples: int
@@ -41,6 +41,18 @@ class Spec:
     latent_channels: int
     vae_factor: int  # how many mel frames, and mel bins, one latent stands for
     window_latent_frames: int
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> "Spec":
+        """The sheet of a model; what its parts' own sizes fix is taken from them."""
+        return cls(
+            **dict(config.spec),
+            hop_samples=math.prod(config.vocoder.upsample_rates),
+            mel_bins=config.vocoder.model_in_dim,
+            frame_size_pixels=config.video.image_size,
+            latent_channels=config.vae.latent_channels,
+            vae_factor=config.vae_factor,
+        )
 
     @property
     def latent_rate_hz(self) -> Fraction:

@@ -10,6 +10,7 @@ import torch
 
 from diffava.builders import clap_text, make_parts, unet, vae, video, vocoder
 from diffava.config import config_from_dict, load_config, preset_names
+from diffava.spec import Spec
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -64,7 +65,7 @@ def test_the_condition_is_one_vector_beside_the_time_embedding():
 
 def test_a_window_of_ten_seconds_is_a_latent_of_256_by_16():
     config = load_config("audioldm-s")
-    spec = config.to_spec()
+    spec = Spec.of(config)
     latent = vae(config).encode(torch.zeros(1, 1, spec.window_latent_frames * spec.vae_factor, 64)).latent_dist.mode()
     assert latent.shape == (1, 8, 256, 16)
     assert vae(config).config.scaling_factor == 0.9392935633659363

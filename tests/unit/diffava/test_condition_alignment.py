@@ -45,7 +45,10 @@ def test_the_papers_transformer_has_the_papers_size():
     config = load_config("audioldm-s")
     with torch.device("meta"):
         full = Alignment(config.alignment, config.video.hidden_size, config.clap.projection_dim)
-    assert sum(parameter.numel() for parameter in full.temporal_transformer.layers.parameters()) == 28_351_488
+    layers = full.temporal_transformer.layers.layers
+    assert sum(parameter.numel() for parameter in layers.parameters()) == 28_351_488
+    assert [(layer.self_attn.embed_dim, layer.self_attn.num_heads) for layer in layers] == [(768, 8)] * 4
+    assert all(layer.norm_first and layer.activation is torch.nn.functional.gelu for layer in layers)
     assert full.fuse(torch.zeros(2, 512, device="meta"), torch.zeros(2, 10, 768, device="meta")).shape == (2, 10, 512)
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from diffava.config import config_from_dict, load_config, preset_names
 from diffava.errors import ConfigError
+from diffava.spec import Spec
 
 
 def test_every_preset_loads_under_its_own_name():
@@ -26,14 +27,14 @@ def test_reading_a_configuration_and_listing_the_models_do_not_load_torch(run):
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_keeps_audioldms_rates(name):
-    spec = load_config(name).to_spec()
+    spec = Spec.of(load_config(name))
     assert (spec.sample_rate_hz, spec.hop_samples, spec.mel_bins, spec.vae_factor) == (16_000, 160, 64, 4)
     assert spec.latent_rate_hz == 25
     assert isinstance(spec.frame_rate, Fraction)
 
 
 def test_nano_reads_small_pictures():
-    spec = load_config("nano").to_spec()
+    spec = Spec.of(load_config("nano"))
     assert (spec.frame_size_pixels, spec.frame_rate) == (32, 8)
 
 

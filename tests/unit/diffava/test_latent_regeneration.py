@@ -6,9 +6,9 @@ from diffava.config import load_config
 from diffava.latent.diffusion import LatentDiffusion
 from diffava.latent.noise_schedule import Sampler
 from diffava.latent.regeneration import KeptLatent, frames_made_anew, step_down_and_back_up
-from diffava.spec import Condition, FoleyRequest, KeptPart
+from diffava.spec import Condition, FoleyRequest, KeptPart, Spec
 
-SPEC = load_config("audioldm-s").to_spec()
+SPEC = Spec.of(load_config("audioldm-s"))
 
 
 @pytest.fixture(scope="module")

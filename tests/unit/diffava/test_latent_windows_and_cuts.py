@@ -7,9 +7,9 @@ import torch
 from diffava.config import load_config
 from diffava.latent.denoiser import GuidedDenoiser
 from diffava.latent.windows import plan_windows
-from diffava.spec import Condition
+from diffava.spec import Condition, Spec
 
-SPEC = load_config("audioldm-s").to_spec()
+SPEC = Spec.of(load_config("audioldm-s"))
 
 
 class StandIn:

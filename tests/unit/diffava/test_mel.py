@@ -4,10 +4,11 @@ import torch
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
 from diffava.config import load_config
+from diffava.spec import Spec
 from diffava.waveform import mel as mel_module
 from diffava.waveform.mel import MelAnalysis
 
-SPEC = load_config("audioldm-s").to_spec()
+SPEC = Spec.of(load_config("audioldm-s"))
 
 
 def noise(samples, seed=0):

@@ -7,9 +7,9 @@ import torch
 
 from diffava.config import load_config
 from diffava.errors import RequestError
-from diffava.spec import FoleyRequest, KeptPart
+from diffava.spec import FoleyRequest, KeptPart, Spec
 
-SPEC = load_config("audioldm-s").to_spec()
+SPEC = Spec.of(load_config("audioldm-s"))
 SECOND = 48_000
 
 

@@ -3,8 +3,9 @@ import torch
 
 from diffava.config import load_config
 from diffava.latent.windows import plan_windows
+from diffava.spec import Spec
 
-SPEC = load_config("audioldm-s").to_spec()
+SPEC = Spec.of(load_config("audioldm-s"))
 SAMPLES_PER_LATENT_FRAME = 1920
 
 
