@@ -114,6 +114,7 @@ def test_missing_media(refused, cut):
     code, says = refused(*foley(cut.path))
     assert code == 1
     assert "second.mp4" in says
+    assert "beside the timeline" in says
 
 
 def test_offline_media(refused, cut):
@@ -176,6 +177,31 @@ def test_no_token(refused, cut, monkeypatch):
     monkeypatch.delenv("DIFFAVA_TOKEN")
     code, says = refused(*foley(cut.path))
     assert (code, "DIFFAVA_TOKEN" in says) == (2, True)
+
+
+def test_a_token_file_that_is_not_there(refused, cut, tmp_path):
+    code, says = refused(*foley(cut.path, "--token-file", tmp_path / "none"))
+    assert (code, "cannot be read (No such file or directory)" in says) == (2, True)
+
+
+def test_an_address_that_is_none(refused, cut):
+    code, says = refused(*foley(cut.path), server_address="gpu-box")
+    assert (code, "is not a server's address" in says) == (2, True)
+
+
+def test_a_track_without_a_name(refused, cut):
+    code, says = refused(*foley(cut.path, "--track", " "))
+    assert (code, "has no name" in says) == (2, True)
+
+
+def test_a_folder_for_a_timeline(refused, cut):
+    code, says = refused(*foley(cut.path.parent, "-o", cut.path.parent / "out.otio"))
+    assert (code, "is a folder" in says) == (2, True)
+
+
+def test_a_timeline_without_an_ending(refused, cut):
+    code, says = refused(*foley(cut.path.rename(cut.path.with_suffix("")), "-o", cut.path.parent / "out.otio"))
+    assert (code, "has no ending" in says) == (2, True)
 
 
 def test_no_server(refused, cut):

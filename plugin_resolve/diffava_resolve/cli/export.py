@@ -26,6 +26,8 @@ def export(
     refuse_overwriting(timeline, out)
     losses = export_timeline(cut, timeline.parent, out)
     output.line(f"Wrote {out}.")
+    if losses:
+        output.line(f"What {out.suffix} does not carry:")
     for loss in losses:
-        output.line(f"Lost: {loss}")
+        output.line(f"  {loss}")
     output.result({"file": str(out), "losses": list(losses)})

@@ -1,6 +1,7 @@
 """Options that several commands share, and the client that they name."""
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Self
@@ -16,6 +17,7 @@ from diffava_resolve.spec import FoleyJob
 
 TOKEN_VARIABLE = "DIFFAVA_TOKEN"
 OTIO_SUFFIX = ".otio"
+_ADDRESS = re.compile(r"unix:.+|.+:\d+")
 
 Out = Annotated[Path, Parameter(name=["--out", "-o"], help="The new timeline (.otio); its takes go beside it.")]
 Range = Annotated[
@@ -52,6 +54,8 @@ class ServerOptions:
             FoleyError: No server answers, or there is no token for it.
         """
         if self.server:
+            if not _ADDRESS.fullmatch(self.server):
+                raise RequestError(f"“{self.server}” is not a server's address; give HOST:PORT or unix:PATH.")
             return GrpcClient(self.server, self._token())
         servers = LocalServers(state_directory(os.environ), launch_detached, output.note)
         model = self.model or fallback_model or DEFAULT_MODEL
@@ -67,8 +71,9 @@ class ServerOptions:
             try:
                 token = self.token_file.read_text().strip()
             except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is no text"
                 raise RequestError(
-                    f"The token file {self.token_file} cannot be read ({error}); check --token-file."
+                    f"The token file {self.token_file} cannot be read ({reason}); check --token-file."
                 ) from error
         else:
             token = os.environ.get(TOKEN_VARIABLE, "").strip()

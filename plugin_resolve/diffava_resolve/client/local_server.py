@@ -140,8 +140,9 @@ class LocalServers:
                 return client
             exit_code = process.poll()
             if exit_code is not None:
-                kind = RequestError if exit_code == _WRONG_REQUEST_EXIT_CODE else ServerError
-                raise kind(f"The local server did not start: {_last_words(log_file)} (Its log: {log_file})")
+                if exit_code == _WRONG_REQUEST_EXIT_CODE:
+                    raise RequestError(_last_words(log_file))
+                raise ServerError(f"The local server did not start: {_last_words(log_file)} (Its log: {log_file})")
             self.sleep_s(_POLL_S)
         raise ServerError(
             f"The local server was not ready after {self.start_timeout_s:.0f} s; its log is {log_file}. "

@@ -205,7 +205,7 @@ class Movie:
         except (av.FFmpegError, OSError) as error:
             self._source.check_unchanged()
             good_until_s = max(start_s - (self._origin_s or Fraction(0)), Fraction(0))
+            where = f"after {float(good_until_s):.3f} s" if good_until_s else "from its start on"
             raise MediaError(
-                f"The file {self._source.path} is damaged after {float(good_until_s):.3f} s; "
-                "copy it again or convert it."
+                f"The file {self._source.path} is damaged {where}; copy it again or convert it."
             ) from error

@@ -70,6 +70,8 @@ def generate_foley(
         FoleyError: Nothing was written.
     """
     refuse_overwriting(source, output)
+    if not track_name.strip():
+        raise RequestError("The track for the sound has no name; give one, or leave it to be Foley.")
     if not wanted:
         raise RequestError(
             "The timeline has no region to make sound for; give a range, a clip or markers that span one."

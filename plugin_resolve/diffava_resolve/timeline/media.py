@@ -101,7 +101,7 @@ class MediaFinder:
             return beside
         raise MediaError(
             f"The media of the clip “{clip.name}” at {timecode} is missing: there is no {path}. Bring the file or its "
-            f"disk back, put the file into {self.base_directory}, or relink the clip and export the timeline again."
+            f"disk back, put the file beside the timeline, or relink the clip and export the timeline again."
         )
 
     def _zero_s(self, clip: otio.schema.Clip, path: Path | None) -> Fraction:

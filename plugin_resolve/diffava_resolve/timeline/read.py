@@ -55,16 +55,15 @@ def read_timeline(path: Path) -> otio.schema.Timeline:
 def _refuse_what_is_no_file(path: Path) -> None:
     if not path.exists():
         raise TimelineError(f"There is no timeline at {path}; check the path.")
+    if path.is_dir() and path.suffix.lower() != ".otiod":
+        raise TimelineError(f"{path} is a folder; name the timeline file inside it.")
     if path.suffix.lower() not in READERS:
+        ending = f"ends in “{path.suffix}”" if path.suffix else "has no ending"
         raise TimelineError(
-            f"{path} is not a timeline that can be read: its name ends in “{path.suffix}”, and the known endings are "
-            + ", ".join(READERS)
-            + "."
+            f"{path} is not a timeline that can be read: its name {ending}, and the known endings are "
+            f"{', '.join(READERS)}."
         )
-    if path.is_dir():
-        if path.suffix.lower() != ".otiod":
-            raise TimelineError(f"{path} is a folder; name the timeline file inside it.")
-    elif path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         raise TimelineError(f"The timeline {path} is empty (0 bytes); export it again from the editor.")
     if not os.access(path, os.R_OK):
         raise TimelineError(f"The timeline {path} may not be read; change its permissions.")

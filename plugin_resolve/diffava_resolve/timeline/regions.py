@@ -85,7 +85,7 @@ def region_of_clip(timeline: otio.schema.Timeline, name_or_index: str | int) -> 
     if not found and wanted.isdigit():
         found = [clip for clip in clips if clip.index == int(wanted)]
     if not found:
-        raise RequestError(f"There is no clip “{wanted}” on the video tracks; {_list_of(clips)}.")
+        raise RequestError(f"There is no clip “{wanted}” on the video tracks; there is {_list_of(clips)}.")
     if len(found) > 1:
         raise RequestError(f"{len(found)} clips are called “{wanted}”; choose one by its number: {_list_of(found)}.")
     region = found[0].region

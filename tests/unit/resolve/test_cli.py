@@ -175,6 +175,12 @@ def test_export_says_what_is_lost(diffava, cut):
     assert json.loads(out)["losses"]
 
 
+def test_an_export_lists_its_losses_for_people_too(diffava, cut):
+    made(diffava, cut)
+    _, out, _ = diffava("export", "made.otio", "-o", "made.xml")
+    assert "What .xml does not carry:\n  1 clip is without receipts" in out
+
+
 def test_a_token_may_be_in_a_file(diffava, cut, server, monkeypatch):
     monkeypatch.delenv("DIFFAVA_TOKEN")
     arguments = ("foley", cut.path, "--prompt", "steps", "-o", "made.otio")

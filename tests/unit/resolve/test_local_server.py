@@ -138,7 +138,7 @@ def test_a_start_that_fails_says_the_servers_last_words(tmp_path):
 
 def test_a_start_refused_for_the_request_is_a_wrong_request(tmp_path):
     launcher = Launcher(exit_code=2, log="There is no model preset 'foleymatic'. Known: mini, nano.\n")
-    with pytest.raises(RequestError, match="Known: mini, nano"):
+    with pytest.raises(RequestError, match=r"^There is no model preset 'foleymatic'\. Known: mini, nano\.$"):
         servers(tmp_path, launcher).connect("foleymatic")
 
 

@@ -102,7 +102,7 @@ def test_a_name_that_is_a_number_is_a_name_first(cut):
     ("wanted", "said"),
     [
         ("A", "2 clips are called “A”; choose one by its number: 1 “A” at 01:00:00:00, 4 “A” at 01:00:03:00"),
-        ("Z", "no clip “Z” on the video tracks; 1 “A” at 01:00:00:00, 2 “B” at"),
+        ("Z", "no clip “Z” on the video tracks; there is 1 “A” at 01:00:00:00, 2 “B” at"),
         (5, "no clip “5”"),
         ("0", "no clip “0”"),
     ],
