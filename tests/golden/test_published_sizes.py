@@ -37,6 +37,22 @@ def test_the_other_parts_have_the_published_sizes():
     assert round(parameters(video(config)) / 1e6, 1) == 122.9
 
 
+def test_the_vocoder_is_the_published_one():
+    """Slope, dilations and strides, which no weight's shape betrays: cvssp/audioldm-s-full-v2, vocoder/config.json."""
+    published = {
+        "model_in_dim": 64,
+        "sampling_rate": 16_000,
+        "upsample_initial_channel": 1024,
+        "upsample_rates": [5, 4, 2, 2, 2],
+        "upsample_kernel_sizes": [16, 16, 8, 4, 4],
+        "resblock_kernel_sizes": [3, 7, 11],
+        "resblock_dilation_sizes": [[1, 3, 5]] * 3,
+        "leaky_relu_slope": 0.1,
+        "normalize_before": False,
+    }
+    assert published.items() <= vocoder(load_config("audioldm-s")).config.to_dict().items()
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_says_how_large_it_is(name):
     config = load_config(name)

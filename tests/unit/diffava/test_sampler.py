@@ -178,6 +178,13 @@ def test_a_perfect_denoiser_leads_any_number_of_steps_back_to_the_data(name, ste
     torch.testing.assert_close(x, data, rtol=0, atol=tolerance)
 
 
+def test_the_noise_schedule_is_audioldms():
+    """Its largest sigma, and the timesteps of the "leading" spacing with an offset of 1."""
+    assert Sampler("ddim", 10, SCHEDULE).timesteps == (901, 801, 701, 601, 501, 401, 301, 201, 101, 1)
+    signal, noise = Sampler("dpmpp_2m", 20, SCHEDULE).noise_level(0)
+    assert noise / signal == pytest.approx(83.8, abs=0.05)
+
+
 def test_more_steps_than_noise_levels_are_refused_with_the_number_to_ask_for():
     with pytest.raises(RequestError, match="cannot run 1000 steps; ask for at most 999"):
         Sampler("ddim", 1000, SCHEDULE)
