@@ -3,6 +3,7 @@
 Knows no network. torch is loaded when an engine is built, which happens in the worker process alone.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ class LocalEngine:
     def __init__(self, names: tuple[str, ...], device: str = "auto") -> None:
         for name in names:
             _check_known(name)  # before torch is loaded, which takes seconds: a typing mistake is answered at once
+        _let_threads_sleep()
         found = _device(device)
         self._pipelines: dict[str, FoleyPipeline] = {}
         for name in dict.fromkeys(names):
@@ -104,6 +106,15 @@ def _check_known(name: str) -> None:
         raise UnknownModelError(
             f"There is no model '{name}': it is neither a preset ({', '.join(preset_names())}) nor a model's folder."
         )
+
+
+def _let_threads_sleep() -> None:
+    """Make torch's CPU threads sleep while they wait for each other; read once, when torch is first loaded.
+
+    By default they spin, each holding a core. Beside a busy editor every one of thousands of short steps then waits
+    for a thread that has no core: measured ten times slower and more (`tests/benchmarks/README.md`).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _device(asked: str) -> "torch.device":

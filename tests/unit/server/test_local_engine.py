@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -27,6 +30,19 @@ def test_auto_takes_the_cpu_where_there_is_no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     engine = LocalEngine(("nano",))
     assert [model.name for model in engine.models()] == ["nano"]
+
+
+@pytest.mark.parametrize(("given", "found"), [("", "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_told_otherwise(given, found):
+    """Spinning threads made a job on a busy machine more than ten times slower."""
+    code = (
+        "import os, sys; from diffava_server.engine.local import LocalEngine; assert 'torch' not in sys.modules;"
+        "LocalEngine(('nano',), 'cpu'); print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": given} if given else {}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == found
 
 
 def test_two_models_of_one_name_are_refused(monkeypatch, tmp_path):
