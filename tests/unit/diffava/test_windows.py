@@ -76,10 +76,11 @@ def test_two_cuts_inside_one_latent_frame_leave_the_middle_shot_without_a_window
     assert [w.shot for w in made.windows] == [0, 2]
 
 
-def test_a_cut_in_the_last_half_latent_frame_leaves_no_frame_uncovered():
+def test_a_cut_in_the_last_half_latent_frame_makes_no_window_for_padding_alone():
     samples = 100 * SAMPLES_PER_LATENT_FRAME
     made = plan_windows(SPEC, samples, (samples - 5,), 8)
     torch.testing.assert_close(votes(made), torch.ones(made.padded_frames))
+    assert [w.shot for w in made.windows] == [0]
 
 
 def test_the_cost_grows_linearly_with_the_range():
