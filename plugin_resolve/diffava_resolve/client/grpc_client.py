@@ -7,7 +7,7 @@ reads, so a job of any length is never held whole.
 import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -99,7 +99,12 @@ class GrpcClient:
     ) -> Generator[AudioBlock, None, JobResult]:
         """Run one job; see `FoleyClient.generate`."""
         upload = _Upload(job, self.info().model(job.model), frames, kept_audio, self.client_id)
-        call = self._stub.Generate(upload.messages(), metadata=self._metadata, timeout=self.job_timeout_s)
+        # Ctrl-C reaches the main thread alone: inside gRPC's own beginning of a call it would leave a call that never
+        # ends, and closing the channel would wait for it.
+        with ThreadPoolExecutor(1) as starter:
+            call = starter.submit(
+                self._stub.Generate, upload.messages(), metadata=self._metadata, timeout=self.job_timeout_s
+            ).result()
         upload.bind(call)
         result: JobResult | None = None
         try:

@@ -17,17 +17,24 @@ class MediaFolder:
         self._new_files: list[Path] = []
 
     def __enter__(self) -> Self:
-        self._is_new = make_folder(self.path)
+        self._is_new = not self.path.exists()
+        try:
+            make_folder(self.path)
+        except BaseException:  # Ctrl-C too, just after the folder was made: nobody would leave what was not entered
+            self._undo()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            return
+        if error is not None:
+            self._undo()
+
+    def _undo(self) -> None:
         for path in self._new_files:
             path.unlink(missing_ok=True)
-        if self._is_new and not any(self.path.iterdir()):
+        if self._is_new and self.path.is_dir() and not any(self.path.iterdir()):
             self.path.rmdir()
 
     def writer(self, stem: str, sample_count: int) -> TakeWriter:

@@ -138,3 +138,21 @@ def test_an_upload_is_pulled_only_as_fast_as_the_server_reads(server):
         reader.join(20)
         waiting.close()
     assert early < 8 << 20
+
+
+def test_an_interruption_never_cuts_the_beginning_of_a_call_in_two(server, monkeypatch):
+    """A call that gRPC began and nobody holds keeps the whole program from ending."""
+    begun = threading.Event()
+    with GrpcClient(server.address, server.token) as client:
+        begin = client._stub.Generate
+
+        def interrupted_while_it_begins(*arguments, **options):
+            signal.raise_signal(signal.SIGINT)
+            call = begin(*arguments, **options)
+            begun.set()
+            return call
+
+        monkeypatch.setattr(client._stub, "Generate", interrupted_while_it_begins)
+        with pytest.raises(KeyboardInterrupt):
+            list(client.generate(JOB, pictures(8)))
+        assert begun.wait(timeout=10)

@@ -11,6 +11,7 @@ from diffava_resolve.client.protocol import Progress
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.errors import MediaError, RequestError, ServerError
 from diffava_resolve.session import FoleySettings, Wanted, generate_clip, generate_foley
+from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.timeline.place import foley_clips, media_folder
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_range, region_of_timeline
@@ -223,3 +224,14 @@ def test_an_interruption_while_a_single_clip_is_measured_leaves_all_as_it_was(cu
         generate_clip(cut.media[0], SETTINGS, ScriptedClient(), tmp_path / "sound.wav", on_event=interrupt)
     assert listing(tmp_path) == files
     assert before is None or (tmp_path / "sound.wav").read_bytes() == before
+
+
+def test_an_interruption_just_after_the_folder_was_made_leaves_none(tmp_path, monkeypatch):
+    def interrupted(path):
+        path.mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("diffava_resolve.session.media_folder.make_folder", interrupted)
+    with pytest.raises(KeyboardInterrupt), MediaFolder(tmp_path / "out.foley"):
+        pass
+    assert listing(tmp_path) == []
