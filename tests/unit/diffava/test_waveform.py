@@ -6,9 +6,12 @@ import torch
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 from diffava.builders import build, set_moderate_level
+from diffava.spec import Latent
 from diffava.waveform.autoencoder import MelAutoencoder
 from diffava.waveform.chunks import crossfaded, overlapping_chunks
+from diffava.waveform.mel import MelAnalysis
 from diffava.waveform.resample import resampled
+from diffava.waveform.synthesis import WaveformSynthesis
 from diffava.waveform.vocoder import Vocoder, context_frames
 
 HOP = 160
@@ -118,6 +121,24 @@ def test_the_latent_of_a_mel_is_the_scaled_mean_of_its_posterior(nano):
     with torch.no_grad():
         expected = nano.vae.encode(mel[None, None]).latent_dist.mean[0] * nano.vae.config.scaling_factor
     torch.testing.assert_close(latent.permute(1, 0, 2), expected)
+
+
+def test_the_latent_of_a_kept_take_is_that_of_its_mel_at_the_models_rate(nano):
+    take = 0.1 * torch.randn(48_000 * 2, generator=torch.Generator().manual_seed(0)) * torch.linspace(0, 1, 96_000)
+    latent = WaveformSynthesis(nano.vae, nano.vocoder, nano.spec).encode(take, lambda: False)
+    mel = MelAnalysis(nano.spec)(torch.from_numpy(soxr.resample(take.numpy(), 48_000, 16_000, quality="VHQ")))
+    with torch.no_grad():
+        expected = nano.vae.encode(mel[None, None]).latent_dist.mean[0] * nano.vae.config.scaling_factor
+    torch.testing.assert_close(latent, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_samples_stay_inside_full_scale_though_the_resampler_overshoots(nano):
+    handle = nano.vocoder.register_forward_hook(lambda module, inputs, output: output.sign())
+    synthesis = WaveformSynthesis(nano.vae, nano.vocoder, nano.spec)
+    latent = Latent(torch.randn(1, 8, 25, 16, generator=torch.Generator().manual_seed(0)))
+    samples = torch.cat([w.samples for w in synthesis.waveforms(latent, 48_000, lambda _: None, lambda: False)])
+    handle.remove()
+    assert samples.abs().max() == 1
 
 
 def test_decoding_a_minute_holds_one_chunk_at_a_time(nano):
