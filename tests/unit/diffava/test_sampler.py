@@ -158,6 +158,12 @@ def test_a_longer_range_starts_from_the_noise_of_a_shorter_one():
     assert long.std() == pytest.approx(1, abs=0.02)
 
 
+def test_every_bit_of_a_seed_counts():
+    """torch's generator on the CPU reads the low 32 bits alone: seeds that differ above made the same sound."""
+    drawn = {TakeNoise(7 + (1 << bit)).draw(1, 1, 1).item() for bit in (3, 31, 32, 40, 63)}
+    assert len(drawn) == 5
+
+
 def test_the_largest_seed_of_the_wire_is_a_seed():
     assert not torch.equal(TakeNoise(2**64 - 1).draw(1, 8, 4), TakeNoise(0).draw(1, 8, 4))
 
