@@ -21,9 +21,9 @@ from diffava_resolve.timeline.rates import timeline_rate
 from diffava_resolve.timeline.read import read_timeline
 from support.melt import STEP_OF_16_BITS, needs_melt, rendered, where_found
 from support.server import started_process
-from support.shared_data import TIMELINES, VIDEO, needs_shared_data
+from support.shared_data import TIMELINES, VIDEO, needs_shared_timelines, needs_shared_video
 
-pytestmark = [needs_shared_data, needs_melt]
+pytestmark = [needs_shared_video, needs_shared_timelines, needs_melt]
 
 FILM = Fraction(24000, 1001)
 SILENT_CLIPS = {  # without sound of their own, so that melt plays nothing but the take; seconds as the manifest says

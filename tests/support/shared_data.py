@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(os.environ.get("DIFFAVA_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 VIDEO, TIMELINES = ROOT / "video", ROOT / "timelines"
 
-needs_shared_data = pytest.mark.skipif(
-    not (VIDEO.is_dir() and TIMELINES.is_dir()), reason=f"the real clips and timelines are not at {ROOT}"
+needs_shared_video = pytest.mark.skipif(not VIDEO.is_dir(), reason=f"the real clips are not at {VIDEO}")
+needs_shared_timelines = pytest.mark.skipif(
+    not TIMELINES.is_dir(), reason=f"the real editors' timelines are not at {TIMELINES}"
 )

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-SHARED_TIMELINES = Path(__file__).resolve().parents[3] / "shared" / "data" / "timelines"
-
 Rate = Fraction | float
 
 

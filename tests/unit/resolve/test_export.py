@@ -13,13 +13,14 @@ from diffava_resolve.timeline.rates import is_drop_frame, seconds_of, timeline_r
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.tracks import spans
 from support.disks import mounted_disk
+from support.shared_data import TIMELINES
 from support.takes import ALL_RATES, cut_of_two_shots, placed_takes, region
-from support.timelines import SHARED_TIMELINES, clip, dissolve, gap, movie, timeline, track
+from support.timelines import clip, dissolve, gap, movie, timeline, track
 
 READ_BACK = [".otio", ".otioz", ".xml", ".aaf"]
 ALL_SUFFIXES = [*READ_BACK, ".fcpxml", ".kdenlive", ".mlt"]
-REAL_TIMELINES = [pytest.param(path, id=path.stem) for path in sorted(SHARED_TIMELINES.glob("aswf_otio/*.otio"))] or [
-    pytest.param(None, marks=pytest.mark.skip(reason=f"the real editors' timelines are not at {SHARED_TIMELINES}"))
+REAL_TIMELINES = [pytest.param(path, id=path.stem) for path in sorted(TIMELINES.glob("aswf_otio/*.otio"))] or [
+    pytest.param(None, marks=pytest.mark.skip(reason=f"the real editors' timelines are not at {TIMELINES}"))
 ]
 
 

@@ -1,7 +1,6 @@
 """One opened movie: the frame at a second, whatever the container does with time."""
 
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
@@ -19,10 +18,10 @@ from support.clips import (
     write_numbered_clip,
     write_numbered_pictures,
 )
+from support.shared_data import VIDEO, needs_shared_video
 
 PAL = Fraction(25)
 NTSC = Fraction(30_000, 1001)
-VIDEO = Path(__file__).parents[4] / "shared/data/video"
 
 
 def opened(path, tolerance_s=Fraction(0)):
@@ -258,11 +257,10 @@ REAL = [
 ]
 
 
+@needs_shared_video
 @pytest.mark.parametrize("name", REAL)
 def test_real_clips_give_exactly_the_frames_of_a_plain_decode(name):
     path = VIDEO / name
-    if not path.exists():
-        pytest.skip(f"real clips are not here: {path}")
     digests, starts_s = [], []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):

@@ -12,11 +12,8 @@ from diffava_resolve.timeline.rates import is_drop_frame, label_frame, timeline_
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_timeline
 from diffava_resolve.timeline.viewer import picture_of
-from support.timelines import SHARED_TIMELINES, clip, gap, movie, relink_all, span, timeline, track
-
-needs_shared_timelines = pytest.mark.skipif(
-    not SHARED_TIMELINES.is_dir(), reason="the real editors' timelines in shared/data are not beside this checkout"
-)
+from support.shared_data import TIMELINES, needs_shared_timelines
+from support.timelines import clip, gap, movie, relink_all, span, timeline, track
 
 
 @pytest.fixture
@@ -217,7 +214,7 @@ def test_a_bundle_exported_anew_is_read_anew(tmp_path):
 
 
 def real_timelines():
-    return sorted(path for path in SHARED_TIMELINES.glob("*/*") if path.suffix != ".csv")
+    return sorted(path for path in TIMELINES.glob("*/*") if path.suffix != ".csv")
 
 
 @needs_shared_timelines
@@ -225,7 +222,7 @@ def real_timelines():
 def test_real_editors_timelines_are_read_and_seen_without_holes_or_refused_in_a_sentence(path, tmp_path):
     refused = {
         "fcpx_example.fcpxml": "2 timelines",
-        **{single.name: "holds a Clip" for single in SHARED_TIMELINES.glob("ayon_core/*.json")},
+        **{single.name: "holds a Clip" for single in TIMELINES.glob("ayon_core/*.json")},
     }
     if path.name in refused:
         fails(path, refused[path.name])

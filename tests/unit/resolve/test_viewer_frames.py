@@ -12,7 +12,8 @@ from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_range, region_of_timeline
 from diffava_resolve.timeline.viewer import picture_of
 from support.clips import number_of, numbered_picture, write_clip
-from support.timelines import SHARED_TIMELINES, clip, dissolve, gap, movie, relink_fitted, span, timeline, track
+from support.shared_data import TIMELINES, needs_shared_timelines
+from support.timelines import clip, dissolve, gap, movie, relink_fitted, span, timeline, track
 
 RATES = {
     23.976: Fraction(24000, 1001),
@@ -104,7 +105,7 @@ def test_a_nested_timeline_of_another_rate_never_shows_a_frame_outside_its_clips
     assert seen == [10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 40, 41, 42, 43, 44, 45, 46, 47, 48]
 
 
-@pytest.mark.skipif(not SHARED_TIMELINES.is_dir(), reason="shared/data/timelines is not beside this checkout")
+@needs_shared_timelines
 @pytest.mark.parametrize(
     "name",
     [
@@ -117,7 +118,7 @@ def test_a_nested_timeline_of_another_rate_never_shows_a_frame_outside_its_clips
 )
 def test_a_real_editors_timeline_over_a_short_file_decodes_without_running_out(film, name):
     """Each cut of it and the frames around, where a wrong offset would leave the file."""
-    cut = relink_fitted(read_timeline(SHARED_TIMELINES / name), film(25), 25, FILE_FRAMES)
+    cut = relink_fitted(read_timeline(TIMELINES / name), film(25), 25, FILE_FRAMES)
     picture = picture_of(cut, region_of_timeline(cut), Path("unused"))
     for frame in picture.cut_frames:
         assert len(numbers(cut, f"f{frame - 1}", f"f{frame + 1}")) == 2
