@@ -81,7 +81,8 @@ def generate_foley(
     with MediaFolder(media_folder(output)) as folder:
         for want, (picture, job) in zip(wanted, jobs, strict=True):
             clip_id = new_clip_id(timeline)
-            takes = render(client, picture, job, folder, clip_id, want.region, on_event=on_event)
+            measure = TakeMeasure(picture, on_event)
+            takes = render(client, picture, job, folder, clip_id, want.region, measure, on_event=on_event)
             timeline = place_takes(timeline, want.region, takes, source.parent, track_name=track_name, clip_id=clip_id)
             found = find_clip(timeline, clip_id)
             placed.append(PlacedClip(clip_id, found.track_name, want.region, takes, picture.notes))
@@ -106,6 +107,7 @@ def render(
     folder: MediaFolder,
     stem: str,
     region: Region,
+    measure: TakeMeasure,
     *,
     partial: PartialJob | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
@@ -113,7 +115,7 @@ def render(
     """Run one job and leave its takes, measured and with receipts, in `folder`.
 
     Args of note: `picture` is of the job's stretch, `region` of the whole take; they differ where only a part of the
-    take is made anew, as `partial` says.
+    take is made anew, as `partial` says. `measure` looks at the picture once, however many jobs share it.
     """
     frame_format = client.info().model(job.model).frames
     frames = counted_frames(picture, job, frame_format)
@@ -125,7 +127,6 @@ def render(
                 write_take(writer, blocks, partial)
                 files.append(folder.finish(writer))
         result = run.result
-    measure = TakeMeasure(picture, on_event, first_sample=partial.start_sample if partial else 0)
     return tuple(
         PlacedTake(
             file.path,

@@ -11,6 +11,7 @@ from typing import Any
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.session.generate import PlacedClip, render
+from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob
 from diffava_resolve.session.settings import FoleySettings
@@ -77,7 +78,8 @@ def _render_whole(
     birthplace = clip.chosen.receipt.region
     picture = picture_of(timeline, clip.take_region, source.parent)
     job = settings.job(client.info(), birthplace.sample_count, picture.cut_samples)
-    takes = render(client, picture, job, folder, clip.clip_id, birthplace, on_event=on_event)
+    measure = TakeMeasure(picture, on_event)
+    takes = render(client, picture, job, folder, clip.clip_id, birthplace, measure, on_event=on_event)
     return PlacedClip(clip.clip_id, clip.track_name, clip.region, takes, picture.notes)
 
 
@@ -110,6 +112,7 @@ def _render_part(
         ),
     )
     wanted = settings.job(client.info(), context_stop - context_start, picture.cut_samples, partial.regenerate_samples)
+    measure = TakeMeasure(picture, on_event, first_sample=partial.start_sample)
     takes: list[PlacedTake] = []
     for seed in wanted.seeds:
         takes += render(
@@ -119,6 +122,7 @@ def _render_part(
             folder,
             clip.clip_id,
             old.region,
+            measure,
             partial=partial,
             on_event=on_event,
         )

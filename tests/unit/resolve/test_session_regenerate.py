@@ -9,7 +9,8 @@ import soundfile
 
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.errors import RequestError, ServerError
-from diffava_resolve.session import FoleySettings, Wanted, generate_foley, regenerate, verify
+from diffava_resolve.frames.hits import motion_hits
+from diffava_resolve.session import FoleySettings, Wanted, generate_foley, measure, regenerate, verify
 from diffava_resolve.timeline.place import find_clip, foley_clips, select_take
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_range, region_of_timeline
@@ -96,6 +97,18 @@ def test_several_takes_of_a_part_are_a_job_each(made, tmp_path):
     again(made, tmp_path / "again.otio", part=("f30", "f40"), client=client, takes=2)
     assert [job.seeds for job in client.jobs] == [(700,), (701,)]
     assert len(find_clip(read_timeline(tmp_path / "again.otio"), "foley-1").takes) == 4
+
+
+def test_the_picture_is_measured_once_however_many_takes_of_a_part_are_made(made, tmp_path, monkeypatch):
+    measured = []
+
+    def counted(picture, on_frame):
+        measured.append(picture)
+        return motion_hits(picture, on_frame)
+
+    monkeypatch.setattr(measure, "motion_hits", counted)
+    again(made, tmp_path / "again.otio", part=("f30", "f40"), takes=3)
+    assert len(measured) == 1
 
 
 def test_a_part_of_a_part_keeps_what_the_first_one_made(made, tmp_path):
