@@ -6,6 +6,7 @@ starts at 01:00:00:00, as a real cut would.
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -13,6 +14,7 @@ import numpy as np
 import opentimelineio as otio
 
 from diffava_resolve.demo.shots import HEIGHT_PIXELS, WIDTH_PIXELS, Shot, demo_shots
+from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import write_whole
 
 RATE = Fraction(24000, 1001)
@@ -39,10 +41,9 @@ def write_cut(directory: Path) -> DemoCut:
     for shot in shots:
         path = directory / f"{shot.name}.mp4"
         if not path.exists():
-            write_whole(path, lambda target, shot=shot: _render(target, shot, media_frames))  # type: ignore[misc]
+            write_whole(path, partial(_render, shot=shot, frame_count=media_frames))
     timeline_path = directory / "cut.otio"
-    timeline = _timeline(shots, media_frames)
-    write_whole(timeline_path, lambda target: _write_timeline(timeline, target))
+    write_otio(_timeline(shots, media_frames), directory, timeline_path)
     return DemoCut(timeline_path, "; ".join(shot.prompt for shot in shots), _visible_hits(shots))
 
 
@@ -76,10 +77,6 @@ def _timeline(shots: tuple[Shot, ...], media_frames: int) -> otio.schema.Timelin
         track.append(otio.schema.Clip(shot.name, media_reference=media, source_range=used))
     timeline.tracks.append(track)
     return timeline
-
-
-def _write_timeline(timeline: otio.schema.Timeline, target: Path) -> None:
-    otio.adapters.write_to_file(timeline, str(target))
 
 
 def _visible_hits(shots: tuple[Shot, ...]) -> tuple[float, ...]:
