@@ -37,6 +37,10 @@ class FoleyPipeline:
         self._diffusion = LatentDiffusion(denoiser, spec, config.scheduler)
         self._synthesis = WaveformSynthesis(vae, vocoder, spec)
 
+    def notes(self, request: FoleyRequest) -> tuple[str, ...]:
+        """What a person should know about this request before they hear it, a sentence each."""
+        return ()
+
     def generate(
         self,
         request: FoleyRequest,

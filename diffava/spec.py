@@ -13,7 +13,7 @@ import itertools
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -22,7 +22,9 @@ from diffava.config import DefaultsSection, ModelConfig, SamplerName
 from diffava.errors import RequestError
 
 Stage = Literal["features", "latent", "waveform"]
+GuideSource = Literal["picture", "none"]
 SEED_STOP = 2**64  # what torch's generators and the wire can hold
+GUIDE_STRENGTH_STOP = 2.0  # beyond it the control branch drowns the denoiser; the bound is ours
 _DEFAULTS = DefaultsSection()
 
 
@@ -143,6 +145,11 @@ class FoleyRequest:
     Args of note: `seeds` has one entry a take; `cut_samples` is where new shots begin, strictly rising, inside the
     range; `frame_count` is what `Spec.video_frames` says, or 0 for sound from the prompt alone.
 
+    What the timing guide is made of, for a model that has one: with `guide` "picture", onsets and energy come from the
+    picture; with "none", the picture gives meaning but no timing. `hit_samples` (strictly rising) stand in for the
+    picture's onsets; a `performance` (the range's length, one channel, output rate) for its onsets and its energy.
+    `guide_strength` scales the control branch: 0 is off, 1 as trained.
+
     Raises:
         RequestError: A field is out of its bounds.
     """
@@ -157,6 +164,10 @@ class FoleyRequest:
     guidance_scale: float = _DEFAULTS.guidance_scale
     sampler: SamplerName = _DEFAULTS.sampler
     kept: KeptPart | None = field(default=None, repr=False)
+    guide: GuideSource = "picture"
+    guide_strength: float = 1.0
+    hit_samples: tuple[int, ...] = ()
+    performance: Float[Tensor, "S"] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
@@ -187,6 +198,25 @@ class FoleyRequest:
                     f"The part to make anew, {part.regenerate_start_sample}..{part.regenerate_stop_sample}, "
                     f"is not inside the take's 0..{self.sample_count}."
                 )
+        self._check_timing()
+
+    def _check_timing(self) -> None:
+        if self.guide not in get_args(GuideSource):
+            known = " or ".join(f"'{name}'" for name in get_args(GuideSource))
+            raise RequestError(f"The timing guide '{self.guide}' is unknown; give {known}.")
+        if not 0 <= self.guide_strength <= GUIDE_STRENGTH_STOP:  # false for NaN too
+            raise RequestError(
+                f"The guide's strength is {self.guide_strength}; "
+                f"give a number in 0..{GUIDE_STRENGTH_STOP:g} (0 is off)."
+            )
+        edges = (-1, *self.hit_samples, self.sample_count)
+        if any(a >= b for a, b in itertools.pairwise(edges)):
+            raise RequestError(f"The hits {list(self.hit_samples)} do not rise strictly inside 0..{self.sample_count}.")
+        if self.performance is not None and self.performance.shape[-1] != self.sample_count:
+            raise RequestError(
+                f"The performance has {self.performance.shape[-1]} samples, the range {self.sample_count}; "
+                "cut it or fill it with silence to exactly the range."
+            )
 
 
 @dataclass(frozen=True)

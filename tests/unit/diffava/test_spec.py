@@ -58,6 +58,14 @@ def test_a_cut_goes_to_the_nearest_latent_frame(sample, frame):
         ({"kept": KeptPart(torch.zeros(SECOND), 10, 10)}, "10..10, is not inside the take's 0..48000"),
         ({"kept": KeptPart(torch.zeros(SECOND), 0, SECOND + 1)}, "is not inside"),
         ({"kept": KeptPart(torch.zeros(SECOND), -1, 10)}, "is not inside"),
+        ({"guide_strength": -0.1}, "guide's strength is -0.1; give a number in 0..2"),
+        ({"guide_strength": 2.1}, "guide's strength is 2.1"),
+        ({"guide_strength": float("nan")}, "guide's strength is nan"),
+        ({"hit_samples": (-1,)}, "hits .* do not rise strictly inside 0..48000"),
+        ({"hit_samples": (SECOND,)}, "do not rise strictly"),
+        ({"hit_samples": (20, 20)}, "do not rise strictly"),
+        ({"hit_samples": (20, 10)}, "do not rise strictly"),
+        ({"performance": torch.zeros(SECOND - 1)}, "performance has 47999 samples, the range 48000"),
     ],
 )
 def test_a_request_out_of_bounds_is_refused_with_what_was_found(fields, sentence):
@@ -69,6 +77,8 @@ def test_a_request_at_its_bounds_is_taken():
     kept = KeptPart(torch.zeros(SECOND), 0, SECOND)
     FoleyRequest("rain", SECOND, seeds=(0, 2**64 - 1), step_count=1, guidance_scale=1.0, cut_samples=(1, 47_999))
     FoleyRequest("rain", SECOND, kept=kept)
+    FoleyRequest("rain", SECOND, guide="none", guide_strength=0.0, hit_samples=(0, 1, 47_999))
+    FoleyRequest("rain", SECOND, guide_strength=2.0, performance=torch.zeros(SECOND))
 
 
 def test_requests_that_keep_a_take_can_be_compared():
