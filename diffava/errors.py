@@ -20,5 +20,9 @@ class CheckpointError(DiffavaError):
     """A saved model is missing, damaged or of another shape than its configuration says."""
 
 
+class DataError(DiffavaError):
+    """Recordings or what was made of them are missing or not as their manifest says."""
+
+
 class CancelledError(DiffavaError):
     """The caller asked to stop; raised between two steps, with nothing left behind."""
