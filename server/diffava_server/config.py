@@ -50,6 +50,7 @@ class ServerConfig(BaseSettings):
     max_sample_count: int = Field(48_000 * 60 * 60, ge=1)
     max_step_count: int = Field(200, ge=1)
     max_cut_count: int = Field(10_000, ge=0, description="each shot between two cuts has a condition of its own")
+    max_hit_count: int = Field(10_000, ge=0, description="of a job's timing guide, when a person gives it")
     max_guidance_scale: float = Field(100.0, ge=1, description="far beyond what is useful; much more overflows")
     max_queued_jobs: int = Field(32, ge=0)
     upload_idle_s: float = Field(60.0, gt=0, description="how long a client whose turn it is may send nothing")

@@ -87,6 +87,45 @@ async def test_a_part_made_anew_leaves_the_rest_of_the_kept_take_bit_identical(t
     assert not new[6001:24000].any()
 
 
+@pytest.mark.parametrize(
+    ("fields", "clicks"),
+    [
+        ({}, [0, 30_000]),
+        ({"source": pb.GUIDE_SOURCE_NONE}, []),
+        ({"hit_samples": [1, 17_017, 47_999]}, [1, 17_017, 47_999]),
+    ],
+)
+async def test_hits_stand_in_for_those_of_the_picture(tmp_path, fields, clicks):
+    request = header(frame_count=8, guide=pb.TimingGuide(**fields))
+    async with running_server(tmp_path) as calls:
+        responses = [r async for r in calls.open(request, *frame_messages(8, frozenset({0, 5})))]
+    assert np.flatnonzero(np.frombuffer(takes_of(responses)[0], "<f4")).tolist() == clicks
+
+
+async def test_kept_audio_and_performance_arrive_sample_by_sample_each_in_its_place(tmp_path):
+    old, performed = np.linspace(-1, 1, RATE_HZ, dtype="<f4"), np.linspace(0.5, -0.5, RATE_HZ, dtype="<f4")
+    kept = pb.KeptPart(regenerate_start_sample=6000, regenerate_stop_sample=24000)
+    request = header(frame_count=8, kept=kept, guide=pb.TimingGuide(has_performance=True))
+    messages = [
+        pb.GenerateRequest(**{part: pb.AudioChunk(first_sample=s, pcm_f32le=samples[s : s + 20_000].tobytes())})
+        for part, samples in (("kept_audio", old), ("performance", performed))
+        for s in range(0, RATE_HZ, 20_000)
+    ]
+    async with running_server(tmp_path) as calls:
+        responses = [r async for r in calls.open(request, *messages, *frame_messages(8, frozenset({1})))]
+    new = np.frombuffer(takes_of(responses)[0], "<f4")
+    assert np.array_equal(new[6000:24000], performed[6000:24000])
+    assert np.array_equal(new[:6000], old[:6000])
+    assert np.array_equal(new[24000:], old[24000:])
+
+
+async def test_what_the_engine_notes_is_said_at_the_end(tmp_path):
+    engine = partial(FakeEngine, notes=("It does not know 'didgeridoo'.", "The range is short."))
+    async with running_server(tmp_path, engine) as calls:
+        responses = [r async for r in calls.open(header())]
+    assert list(responses[-1].done.notes) == ["It does not know 'didgeridoo'.", "The range is short."]
+
+
 async def test_server_info_says_models_limits_and_version(tmp_path):
     engine = partial(FakeEngine, frame_rate=Fraction(24000, 1001))
     async with running_server(tmp_path, engine, max_take_count=3) as calls:
@@ -94,6 +133,7 @@ async def test_server_info_says_models_limits_and_version(tmp_path):
     (model,) = info.models
     assert (model.name, model.frame_rate.numerator, model.frame_rate.denominator) == ("fake", 24000, 1001)
     assert (model.frame_width_pixels, model.frame_height_pixels) == (32, 18)
+    assert model.has_timing_guide
     assert info.limits.max_take_count == 3
     assert info.limits.max_message_bytes == 4 << 20
     assert info.software_version

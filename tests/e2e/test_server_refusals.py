@@ -83,6 +83,10 @@ async def test_a_message_beyond_the_limit_is_refused_and_the_server_lives(tmp_pa
         assert [r async for r in calls.open(header())][-1].WhichOneof("event") == "done"
 
 
+def guide(**fields):
+    return {"guide": pb.TimingGuide(**fields)}
+
+
 BAD_HEADERS = {
     "empty prompt": ({"prompt": "  "}, "INVALID_REQUEST", "prompt is empty; say in a few words"),
     "long prompt": (
@@ -123,7 +127,7 @@ BAD_HEADERS = {
     "guidance huge": ({"guidance_scale": 1e30}, "INVALID_REQUEST", r"guidance scale is 1e\+30; .* to 100"),
     "guidance low": ({"guidance_scale": 0.5}, "INVALID_REQUEST", "guidance scale is 0.5"),
     "guidance negative": ({"guidance_scale": -1.0}, "INVALID_REQUEST", "guidance scale is -1;"),
-    "sampler": ({"sampler": 99}, "INVALID_REQUEST", "no sampler number 99; it knows 1 .dpmpp_2m., 2 .ddim."),
+    "sampler": ({"sampler": 99}, "INVALID_REQUEST", "no sampler number 99; it knows 1 .dpmpp_2m., 2 .ddim., 3 .euler."),
     "part empty": (
         {"kept": pb.KeptPart(regenerate_start_sample=5, regenerate_stop_sample=5)},
         "INVALID_REQUEST",
@@ -133,6 +137,18 @@ BAD_HEADERS = {
         {"kept": pb.KeptPart(regenerate_start_sample=5, regenerate_stop_sample=48_001)},
         "INVALID_REQUEST",
         "part to make anew, 5..48001",
+    ),
+    "guide source": (guide(source=7), "INVALID_REQUEST", "source number 7; it knows 1 .picture. and 2 .none."),
+    "guide NaN": (guide(strength=float("nan")), "INVALID_REQUEST", "guide's strength is nan; give a number from 0"),
+    "guide strong": (guide(strength=2.5), "INVALID_REQUEST", "guide's strength is 2.5; .* to 2"),
+    "guide negative": (guide(strength=-0.1), "INVALID_REQUEST", "guide's strength is -0.1"),
+    "hit falls": (guide(hit_samples=[9, 8]), "INVALID_REQUEST", "hits do not rise strictly .*: 8 comes after 9"),
+    "hit twice": (guide(hit_samples=[9, 9]), "INVALID_REQUEST", "9 comes after 9"),
+    "hit outside": (guide(hit_samples=[RATE_HZ]), "INVALID_REQUEST", "48000 comes after 48000"),
+    "many hits": (
+        guide(hit_samples=range(10_001)),
+        "LIMIT_EXCEEDED",
+        "wants 10001 hits and this server does at most 10000",
     ),
 }
 
@@ -163,9 +179,15 @@ def kept(samples, first=0, take=0):
     return pb.GenerateRequest(kept_audio=pb.AudioChunk(take=take, first_sample=first, pcm_f32le=pcm))
 
 
+def performance(samples, first=0):
+    pcm = np.asarray(samples, "<f4").tobytes()
+    return pb.GenerateRequest(performance=pb.AudioChunk(first_sample=first, pcm_f32le=pcm))
+
+
 PART = {"kept": pb.KeptPart(regenerate_start_sample=5, regenerate_stop_sample=9)}
 FRAMES = header(frame_count=8)
 KEPT = header(**PART)
+PERFORMED = header(**guide(has_performance=True))
 BAD_UPLOADS = {
     "nothing": ([], "first message must be the job's header, and it was the end of the upload"),
     "frames first": ([chunk()], "first message must be the job's header, and it was frames"),
@@ -187,6 +209,16 @@ BAD_UPLOADS = {
     "audio too long": ([KEPT, kept([0.0] * 48_001)], "more than the range's 48000 samples"),
     "audio NaN": ([KEPT, kept([0.0, float("nan")])], "a sample that is not within -1 and 1, near sample 0"),
     "audio too loud": ([KEPT, kept([0.0, 3e38])], "a sample that is not within -1 and 1, near sample 0"),
+    "performance ends early": ([PERFORMED, performance([0.0] * 9)], "The performance has 9 of 48000 samples and was"),
+    "performance gap": ([PERFORMED, performance([0.0], first=3)], "The performance continues at sample 0 of take 0"),
+    "performance too long": ([PERFORMED, performance([0.0] * 48_001)], "performance has more than the range's 48000"),
+    "performance NaN": ([PERFORMED, performance([float("nan")])], "The performance has a sample that is not within"),
+    "performance not sent": ([PERFORMED, kept([0.0])], "0 of 48000 samples and was followed by kept audio"),
+    "performance unannounced": ([FRAMES, performance([0.0])], "0 of 8 frames arrived, followed by a performance"),
+    "performance before the audio to keep": (
+        [header(**PART, **guide(has_performance=True)), performance([0.0])],
+        "The audio to keep has 0 of 48000 samples and was followed by a performance",
+    ),
     "frames before the audio": (
         [header(frame_count=8, **PART), chunk()],
         "0 of 48000 samples and was followed by frames",
@@ -202,6 +234,16 @@ async def test_an_upload_that_is_not_as_announced_is_refused_with_its_sentence(c
     assert sentence in refusal.sentence
     responses = [r async for r in calls.open(header(frame_count=8), *frame_messages(8))]
     assert responses[-1].WhichOneof("event") == "done", "the server still serves"
+
+
+async def test_a_model_without_a_timing_guide_refuses_hits_and_performances_and_ignores_the_rest(tmp_path):
+    async with running_server(tmp_path, partial(FakeEngine, has_timing_guide=False)) as calls:
+        for fields in (guide(hit_samples=[5]), guide(has_performance=True)):
+            refusal = await calls.refusal_of(header(**fields))
+            assert refusal.reason == "INVALID_REQUEST"
+            assert "The model 'fake' has no timing guide; choose another model" in refusal.sentence
+        unheard = guide(source=pb.GUIDE_SOURCE_PICTURE, strength=0.5)
+        assert [r async for r in calls.open(header(**unheard))][-1].WhichOneof("event") == "done"
 
 
 async def test_a_client_that_stops_sending_is_let_go_and_may_come_again(tmp_path):

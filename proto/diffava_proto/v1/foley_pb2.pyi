@@ -12,6 +12,13 @@ class Sampler(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SAMPLER_UNSPECIFIED: _ClassVar[Sampler]
     SAMPLER_DPMPP_2M: _ClassVar[Sampler]
     SAMPLER_DDIM: _ClassVar[Sampler]
+    SAMPLER_EULER: _ClassVar[Sampler]
+
+class GuideSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GUIDE_SOURCE_UNSPECIFIED: _ClassVar[GuideSource]
+    GUIDE_SOURCE_PICTURE: _ClassVar[GuideSource]
+    GUIDE_SOURCE_NONE: _ClassVar[GuideSource]
 
 class Stage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -22,20 +29,26 @@ class Stage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 SAMPLER_UNSPECIFIED: Sampler
 SAMPLER_DPMPP_2M: Sampler
 SAMPLER_DDIM: Sampler
+SAMPLER_EULER: Sampler
+GUIDE_SOURCE_UNSPECIFIED: GuideSource
+GUIDE_SOURCE_PICTURE: GuideSource
+GUIDE_SOURCE_NONE: GuideSource
 STAGE_UNSPECIFIED: Stage
 STAGE_FEATURES: Stage
 STAGE_LATENT: Stage
 STAGE_WAVEFORM: Stage
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("header", "frames", "kept_audio")
+    __slots__ = ("header", "frames", "kept_audio", "performance")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     KEPT_AUDIO_FIELD_NUMBER: _ClassVar[int]
+    PERFORMANCE_FIELD_NUMBER: _ClassVar[int]
     header: GenerateHeader
     frames: FrameChunk
     kept_audio: AudioChunk
-    def __init__(self, header: _Optional[_Union[GenerateHeader, _Mapping]] = ..., frames: _Optional[_Union[FrameChunk, _Mapping]] = ..., kept_audio: _Optional[_Union[AudioChunk, _Mapping]] = ...) -> None: ...
+    performance: AudioChunk
+    def __init__(self, header: _Optional[_Union[GenerateHeader, _Mapping]] = ..., frames: _Optional[_Union[FrameChunk, _Mapping]] = ..., kept_audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., performance: _Optional[_Union[AudioChunk, _Mapping]] = ...) -> None: ...
 
 class Rational(_message.Message):
     __slots__ = ("numerator", "denominator")
@@ -46,7 +59,7 @@ class Rational(_message.Message):
     def __init__(self, numerator: _Optional[int] = ..., denominator: _Optional[int] = ...) -> None: ...
 
 class GenerateHeader(_message.Message):
-    __slots__ = ("client_id", "model", "prompt", "negative_prompt", "seeds", "sample_count", "sample_rate_hz", "cut_samples", "frame_count", "step_count", "guidance_scale", "sampler", "kept")
+    __slots__ = ("client_id", "model", "prompt", "negative_prompt", "seeds", "sample_count", "sample_rate_hz", "cut_samples", "frame_count", "step_count", "guidance_scale", "sampler", "kept", "guide")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +73,7 @@ class GenerateHeader(_message.Message):
     GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     SAMPLER_FIELD_NUMBER: _ClassVar[int]
     KEPT_FIELD_NUMBER: _ClassVar[int]
+    GUIDE_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     model: str
     prompt: str
@@ -73,7 +87,20 @@ class GenerateHeader(_message.Message):
     guidance_scale: float
     sampler: Sampler
     kept: KeptPart
-    def __init__(self, client_id: _Optional[str] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seeds: _Optional[_Iterable[int]] = ..., sample_count: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., cut_samples: _Optional[_Iterable[int]] = ..., frame_count: _Optional[int] = ..., step_count: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., sampler: _Optional[_Union[Sampler, str]] = ..., kept: _Optional[_Union[KeptPart, _Mapping]] = ...) -> None: ...
+    guide: TimingGuide
+    def __init__(self, client_id: _Optional[str] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seeds: _Optional[_Iterable[int]] = ..., sample_count: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., cut_samples: _Optional[_Iterable[int]] = ..., frame_count: _Optional[int] = ..., step_count: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., sampler: _Optional[_Union[Sampler, str]] = ..., kept: _Optional[_Union[KeptPart, _Mapping]] = ..., guide: _Optional[_Union[TimingGuide, _Mapping]] = ...) -> None: ...
+
+class TimingGuide(_message.Message):
+    __slots__ = ("source", "strength", "hit_samples", "has_performance")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    HIT_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    HAS_PERFORMANCE_FIELD_NUMBER: _ClassVar[int]
+    source: GuideSource
+    strength: float
+    hit_samples: _containers.RepeatedScalarFieldContainer[int]
+    has_performance: bool
+    def __init__(self, source: _Optional[_Union[GuideSource, str]] = ..., strength: _Optional[float] = ..., hit_samples: _Optional[_Iterable[int]] = ..., has_performance: _Optional[bool] = ...) -> None: ...
 
 class KeptPart(_message.Message):
     __slots__ = ("regenerate_start_sample", "regenerate_stop_sample")
@@ -138,20 +165,22 @@ class Progress(_message.Message):
     def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., completed: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class Done(_message.Message):
-    __slots__ = ("model", "software_version", "step_count", "guidance_scale", "sampler", "take_sha256")
+    __slots__ = ("model", "software_version", "step_count", "guidance_scale", "sampler", "take_sha256", "notes")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SOFTWARE_VERSION_FIELD_NUMBER: _ClassVar[int]
     STEP_COUNT_FIELD_NUMBER: _ClassVar[int]
     GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     SAMPLER_FIELD_NUMBER: _ClassVar[int]
     TAKE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     model: ModelInfo
     software_version: str
     step_count: int
     guidance_scale: float
     sampler: Sampler
     take_sha256: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[_Union[ModelInfo, _Mapping]] = ..., software_version: _Optional[str] = ..., step_count: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., sampler: _Optional[_Union[Sampler, str]] = ..., take_sha256: _Optional[_Iterable[str]] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[_Union[ModelInfo, _Mapping]] = ..., software_version: _Optional[str] = ..., step_count: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., sampler: _Optional[_Union[Sampler, str]] = ..., take_sha256: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()
@@ -168,7 +197,7 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, software_version: _Optional[str] = ..., models: _Optional[_Iterable[_Union[ModelInfo, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class ModelInfo(_message.Message):
-    __slots__ = ("name", "weights_sha256", "licence", "commercial_use_allowed", "frame_rate", "frame_width_pixels", "frame_height_pixels", "sample_rate_hz", "default_step_count", "default_guidance_scale", "warning")
+    __slots__ = ("name", "weights_sha256", "licence", "commercial_use_allowed", "frame_rate", "frame_width_pixels", "frame_height_pixels", "sample_rate_hz", "default_step_count", "default_guidance_scale", "warning", "has_timing_guide")
     NAME_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_SHA256_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
@@ -180,6 +209,7 @@ class ModelInfo(_message.Message):
     DEFAULT_STEP_COUNT_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     WARNING_FIELD_NUMBER: _ClassVar[int]
+    HAS_TIMING_GUIDE_FIELD_NUMBER: _ClassVar[int]
     name: str
     weights_sha256: str
     licence: str
@@ -191,7 +221,8 @@ class ModelInfo(_message.Message):
     default_step_count: int
     default_guidance_scale: float
     warning: str
-    def __init__(self, name: _Optional[str] = ..., weights_sha256: _Optional[str] = ..., licence: _Optional[str] = ..., commercial_use_allowed: _Optional[bool] = ..., frame_rate: _Optional[_Union[Rational, _Mapping]] = ..., frame_width_pixels: _Optional[int] = ..., frame_height_pixels: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., default_step_count: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., warning: _Optional[str] = ...) -> None: ...
+    has_timing_guide: bool
+    def __init__(self, name: _Optional[str] = ..., weights_sha256: _Optional[str] = ..., licence: _Optional[str] = ..., commercial_use_allowed: _Optional[bool] = ..., frame_rate: _Optional[_Union[Rational, _Mapping]] = ..., frame_width_pixels: _Optional[int] = ..., frame_height_pixels: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., default_step_count: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., warning: _Optional[str] = ..., has_timing_guide: _Optional[bool] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_message_bytes", "max_prompt_characters", "max_take_count", "max_sample_count", "max_step_count", "max_queued_jobs")

@@ -50,9 +50,9 @@ class FoleyServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Generate(self, request_iterator, context):
-        """One job. The client sends a header, then frames (and the audio to keep, if any), then closes its side; the server
-        answers with queued, started, progress, audio and done events. Nothing of a job outlives the call: a client that
-        loses it sends the same request again and gets the same samples.
+        """One job. The client sends a header, the audio to keep (if any), the performance (if any), then frames, and closes
+        its side; the server answers with queued, started, progress, audio and done events. Nothing of a job outlives the
+        call: a client that loses it sends the same request again and gets the same samples.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,7 +1,8 @@
 """An engine that places clicks instead of sound: deterministic, instant, and scriptable for tests.
 
 Each take is silence with an impulse of 1.0 at the first sample of every frame that turns white, so that a test can
-follow one picture from the timeline through the wire to a sample. Knows no torch and no network.
+follow one picture from the timeline through the wire to a sample. As in a model, hits that are given stand in for those
+of the picture, and a performance for them and for the silence. Knows no torch and no network.
 """
 
 import os
@@ -11,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from diffava_server.engine.protocol import Audio, EngineModel, Event, FrameBlock, Job, Progress
+from diffava_server.engine.protocol import Audio, EngineModel, Event, FrameBlock, Job, Note, Progress
 from diffava_server.errors import InvalidRequestError, JobCancelledError, ServerError
 
 WHITE_LEVEL = 200
@@ -24,9 +25,10 @@ class FakeEngine:
 
     Give `frame_rate` the timeline's own rate to get one picture for each timeline frame.
 
-    Args of note: `before_step` is called with each step's number, in the engine's process, and may block (a
-    `multiprocessing` event, say) to make the engine slow; `fail_with` is raised instead of the first step;
-    `crash_at_step` ends the process there, as a kill would. All must be picklable.
+    Args of note: `notes` are said of every job; `on_job` is called with each job as it came, in the engine's process,
+    and `before_step` there with each step's number: it may block (a `multiprocessing` event, say) to make the engine
+    slow. `fail_with` is raised instead of the first step; `crash_at_step` ends the process there, as a kill would. All
+    must be picklable.
     """
 
     frame_rate: Fraction = Fraction(8)
@@ -35,6 +37,9 @@ class FakeEngine:
     sample_rate_hz: int = 48_000
     step_count: int = 4
     name: str = "fake"
+    has_timing_guide: bool = True
+    notes: tuple[str, ...] = ()
+    on_job: Callable[[Job], None] | None = None
     before_step: Callable[[int], None] | None = None
     fail_with: ServerError | None = None
     crash_at_step: int | None = None
@@ -55,6 +60,7 @@ class FakeEngine:
                 default_guidance_scale=2.5,
                 default_sampler="dpmpp_2m",
                 warning="This model places clicks where the picture turns white; it is for tests.",
+                has_timing_guide=self.has_timing_guide,
             ),
         )
 
@@ -69,7 +75,13 @@ class FakeEngine:
         """As `Engine.run`."""
         if job.model != self.name:
             raise InvalidRequestError(f"This engine has no model '{job.model}', only '{self.name}'.")
-        impulses = self._impulses(job, frames, emit, is_cancelled)
+        if self.on_job is not None:
+            self.on_job(job)
+        for note in self.notes:
+            emit(Note(note))
+        seen = self._seen_impulses(job, frames, emit, is_cancelled)
+        follows_picture = job.guide.source == "picture" and job.guide.performance_f32le is None
+        impulses = job.guide.hit_samples or (seen if follows_picture else ())
         for step in range(job.step_count):
             self._step(step, is_cancelled)
             emit(Progress("latent", step + 1, job.step_count))
@@ -81,7 +93,7 @@ class FakeEngine:
                 done = take * job.sample_count + first_sample + len(samples)
                 emit(Progress("waveform", done, len(job.seeds) * job.sample_count))
 
-    def _impulses(
+    def _seen_impulses(
         self, job: Job, frames: Iterator[FrameBlock], emit: Callable[[Event], None], is_cancelled: Callable[[], bool]
     ) -> tuple[int, ...]:
         impulses: list[int] = []
@@ -118,6 +130,8 @@ def _stop_if(is_cancelled: Callable[[], bool]) -> None:
 def _block(job: Job, impulses: tuple[int, ...], start_sample: int, stop_sample: int) -> np.ndarray:
     """Samples `[start_sample, stop_sample)` of a take, float32 `[S]`; outside a regenerated part, the kept ones."""
     samples = np.zeros(stop_sample - start_sample, "<f4")
+    if job.guide.performance_f32le is not None:
+        samples += np.frombuffer(job.guide.performance_f32le, "<f4")[start_sample:stop_sample]
     inside = [sample - start_sample for sample in impulses if start_sample <= sample < stop_sample]
     samples[inside] = 1.0
     if job.kept is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffava_server.engine.protocol import Audio, EngineModel, Event, FrameBlock, Job, Progress
+from diffava_server.engine.protocol import Audio, EngineModel, Event, FrameBlock, Job, Note, Progress
 from diffava_server.errors import (
     EngineFailedError,
     InvalidRequestError,
@@ -75,8 +75,11 @@ class LocalEngine:
             raise UnknownModelError(f"This engine has no model '{job.model}', only {', '.join(self._pipelines)}.")
         size = pipeline.spec.frame_size_pixels
         try:
+            request = _request(job)
+            for note in pipeline.notes(request):
+                emit(Note(note))
             blocks = pipeline.generate(
-                _request(job),
+                request,
                 (_tensor(block, size) for block in frames),
                 on_progress=lambda p: emit(Progress(p.stage, p.completed, p.total)),
                 is_cancelled=is_cancelled,
@@ -160,18 +163,18 @@ def _describe(pipeline: "FoleyPipeline") -> EngineModel:
         default_guidance_scale=config.defaults.guidance_scale,
         default_sampler=config.defaults.sampler,
         warning=config.warning,
+        has_timing_guide=config.has_timing_guide,
     )
 
 
 def _request(job: Job) -> "FoleyRequest":
-    import torch
-
     from diffava.spec import FoleyRequest, KeptPart
 
     kept = None
     if job.kept is not None:
-        waveform = torch.from_numpy(np.frombuffer(job.kept.pcm_f32le, "<f4").astype(np.float32))
+        waveform = _waveform(job.kept.pcm_f32le)
         kept = KeptPart(waveform, job.kept.regenerate_start_sample, job.kept.regenerate_stop_sample)
+    performance_f32le = job.guide.performance_f32le
     return FoleyRequest(
         prompt=job.prompt,
         sample_count=job.sample_count,
@@ -183,7 +186,17 @@ def _request(job: Job) -> "FoleyRequest":
         guidance_scale=job.guidance_scale,
         sampler=job.sampler,
         kept=kept,
+        guide=job.guide.source,
+        guide_strength=job.guide.strength,
+        hit_samples=job.guide.hit_samples,
+        performance=None if performance_f32le is None else _waveform(performance_f32le),
     )
+
+
+def _waveform(pcm_f32le: bytes) -> "torch.Tensor":
+    import torch
+
+    return torch.from_numpy(np.frombuffer(pcm_f32le, "<f4").astype(np.float32))
 
 
 def _tensor(block: FrameBlock, size_pixels: int) -> "Frames":

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, Protocol
 
-SamplerName = Literal["dpmpp_2m", "ddim"]
+SamplerName = Literal["dpmpp_2m", "ddim", "euler"]
+GuideSource = Literal["picture", "none"]
 Stage = Literal["features", "latent", "waveform"]
 
 
@@ -29,6 +30,7 @@ class EngineModel:
     default_guidance_scale: float
     default_sampler: SamplerName
     warning: str = ""
+    has_timing_guide: bool = False
 
     @property
     def frame_bytes(self) -> int:
@@ -53,6 +55,20 @@ class KeptAudio:
 
 
 @dataclass(frozen=True)
+class TimingGuide:
+    """When things are to be heard; hits and a performance stand in for what the picture says.
+
+    `performance_f32le` is None where there is none, and as long as the range otherwise, mono little-endian float32;
+    empty until the job's turn has come and it was read.
+    """
+
+    source: GuideSource = "picture"
+    strength: float = 1.0
+    hit_samples: tuple[int, ...] = ()
+    performance_f32le: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class Job:
     """A whole request with every default filled in; the fields are those of the wire's header."""
 
@@ -67,6 +83,7 @@ class Job:
     guidance_scale: float = 2.5
     sampler: SamplerName = "dpmpp_2m"
     kept: KeptAudio | None = None
+    guide: TimingGuide = TimingGuide()
 
 
 @dataclass(frozen=True)
@@ -96,7 +113,14 @@ class Audio:
     pcm_f32le: bytes = field(repr=False)
 
 
-Event = Progress | Audio
+@dataclass(frozen=True)
+class Note:
+    """What a person should know of the takes, in a sentence."""
+
+    text: str
+
+
+Event = Progress | Audio | Note
 
 
 class Engine(Protocol):
@@ -114,12 +138,12 @@ class Engine(Protocol):
         emit: Callable[[Event], None],
         is_cancelled: Callable[[], bool],
     ) -> None:
-        """Do one job: pull its frames as they are needed, emit progress, then every take's samples.
+        """Do one job: emit its notes, pull its frames as they are needed, emit progress, then every take's samples.
 
         Args:
             job: What is wanted; its numbers were checked against the model's.
             frames: `job.frame_count` pictures in order; the next block is fetched only when it is asked for.
-            emit: Told of progress and audio; blocks while the reader is behind.
+            emit: Told of notes, progress and audio; blocks while the reader is behind.
             is_cancelled: Asked between steps.
 
         Raises:

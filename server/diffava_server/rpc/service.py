@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_proto.v1 import foley_pb2_grpc
 from diffava_server.config import ServerConfig
-from diffava_server.engine.protocol import AsyncEngine, Audio, Job, Progress
+from diffava_server.engine.protocol import AsyncEngine, Audio, Job, Note, Progress
 from diffava_server.errors import DeadlineError, DownloadTimeoutError, EngineFailedError, ServerError
 from diffava_server.jobs.idle import Activity
 from diffava_server.jobs.queue import JobQueue
@@ -73,22 +73,25 @@ class FoleyService(foley_pb2_grpc.FoleyServiceServicer):
                     await write(translate.queued_message(position))
             await write(translate.started_message())
             log.info("job started")
-            await self._run(await upload.with_kept_audio(job), upload, write)
+            await self._run(await upload.with_audio(job), upload, write)
         log.info("job done")
 
     async def _run(self, job: Job, upload: Upload, write: Write) -> None:
         model = model_of(job.model, self._engine.models)
         takes = SentTakes(job)
+        notes: list[str] = []
         async with aclosing(self._engine.run(job, upload.frames(job, model))) as events:
             async for event in events:
                 match event:
+                    case Note():
+                        notes.append(event.text)
                     case Progress():
                         await write(translate.progress_message(event))
                     case Audio():
                         takes.add(event)
                         for message in translate.audio_messages(event):
                             await write(message)
-        await write(translate.done_message(job, model, self._software_version, takes.sha256()))
+        await write(translate.done_message(job, model, self._software_version, takes.sha256(), notes))
 
 
 def _write_within(idle_s: float, write: Write) -> Write:

@@ -4,12 +4,21 @@ from collections.abc import Iterator
 
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_server.config import ServerConfig
-from diffava_server.engine.protocol import Audio, EngineModel, Job, Progress, SamplerName, Stage
+from diffava_server.engine.protocol import Audio, EngineModel, GuideSource, Job, Progress, SamplerName, Stage
 
 AUDIO_CHUNK_BYTES = 256 << 10
 
-SAMPLERS: dict[pb.Sampler, SamplerName] = {pb.SAMPLER_DPMPP_2M: "dpmpp_2m", pb.SAMPLER_DDIM: "ddim"}
+SAMPLERS: dict[pb.Sampler, SamplerName] = {
+    pb.SAMPLER_DPMPP_2M: "dpmpp_2m",
+    pb.SAMPLER_DDIM: "ddim",
+    pb.SAMPLER_EULER: "euler",
+}
 SAMPLER_NUMBERS = {name: number for number, name in SAMPLERS.items()}
+GUIDE_SOURCES: dict[pb.GuideSource, GuideSource] = {
+    pb.GUIDE_SOURCE_UNSPECIFIED: "picture",
+    pb.GUIDE_SOURCE_PICTURE: "picture",
+    pb.GUIDE_SOURCE_NONE: "none",
+}
 STAGES: dict[Stage, pb.Stage] = {
     "features": pb.STAGE_FEATURES,
     "latent": pb.STAGE_LATENT,
@@ -31,6 +40,7 @@ def model_message(model: EngineModel) -> pb.ModelInfo:
         default_step_count=model.default_step_count,
         default_guidance_scale=model.default_guidance_scale,
         warning=model.warning,
+        has_timing_guide=model.has_timing_guide,
     )
 
 
@@ -82,7 +92,7 @@ def audio_messages(audio: Audio) -> Iterator[pb.GenerateResponse]:
 
 
 def done_message(
-    job: Job, model: EngineModel, software_version: str, take_sha256: tuple[str, ...]
+    job: Job, model: EngineModel, software_version: str, take_sha256: tuple[str, ...], notes: list[str]
 ) -> pb.GenerateResponse:
     """What made the takes, with the defaults filled in."""
     return pb.GenerateResponse(
@@ -93,5 +103,6 @@ def done_message(
             guidance_scale=job.guidance_scale,
             sampler=SAMPLER_NUMBERS[job.sampler],
             take_sha256=take_sha256,
+            notes=notes,
         )
     )

@@ -1,4 +1,4 @@
-"""The client's side of one `Generate` call: header, kept audio, frames, in this order and without gaps.
+"""The client's side of one `Generate` call: header, kept audio, performance, frames, in order and without gaps.
 
 Nothing is read before it is asked for: until a job's turn comes, HTTP/2's flow control holds its client back and the
 server's memory stays flat, however long the range. Knows no queue and no engine.
@@ -7,6 +7,7 @@ server's memory stays flat, however long the range. Knows no queue and no engine
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -39,25 +40,32 @@ class Upload:
             raise InvalidRequestError(f"The first message must be the job's header, and it was {_name(message)}.")
         return message.header
 
-    async def with_kept_audio(self, job: Job) -> Job:
-        """The job with the audio to keep, if its header announced any.
+    async def with_audio(self, job: Job) -> Job:
+        """The job with the audio to keep and the performance, as far as its header announced them.
 
         Raises:
-            InvalidRequestError: It is not exactly one whole take, in order, of samples from -1 to 1.
+            InvalidRequestError: One is not exactly as long as the range, in order, of samples from -1 to 1.
             UploadTimeoutError: The client stopped sending.
         """
-        if job.kept is None:
-            return job
+        if job.kept is not None:
+            pcm_f32le = await self._audio("kept_audio", "The audio to keep", job.sample_count)
+            job = replace(job, kept=replace(job.kept, pcm_f32le=pcm_f32le))
+        if job.guide.performance_f32le is not None:
+            pcm_f32le = await self._audio("performance", "The performance", job.sample_count)
+            job = replace(job, guide=replace(job.guide, performance_f32le=pcm_f32le))
+        return job
+
+    async def _audio(self, part: Literal["kept_audio", "performance"], subject: str, sample_count: int) -> bytes:
         pcm_f32le = bytearray()
-        while len(pcm_f32le) < job.sample_count * 4:
+        while len(pcm_f32le) < sample_count * 4:
             message = await self._next()
-            if message is None or not message.HasField("kept_audio"):
+            if message is None or not message.HasField(part):
                 raise InvalidRequestError(
-                    f"The audio to keep has {len(pcm_f32le) // 4} of {job.sample_count} samples and was followed by "
-                    f"{_name(message)}; send exactly the take that is to be changed, before the frames."
+                    f"{subject} has {len(pcm_f32le) // 4} of {sample_count} samples and was followed by "
+                    f"{_name(message)}; send exactly the range's samples, before the frames."
                 )
-            pcm_f32le += _checked_audio(message.kept_audio, len(pcm_f32le) // 4, job.sample_count)
-        return replace(job, kept=replace(job.kept, pcm_f32le=bytes(pcm_f32le)))
+            pcm_f32le += _checked_audio(getattr(message, part), subject, len(pcm_f32le) // 4, sample_count)
+        return bytes(pcm_f32le)
 
     async def frames(self, job: Job, model: EngineModel) -> AsyncGenerator[FrameBlock, None]:
         """The job's pictures, one message at a time. What a client sends after the last of them is never read.
@@ -87,7 +95,7 @@ class Upload:
         return message if isinstance(message, pb.GenerateRequest) else None
 
 
-def _checked_audio(chunk: pb.AudioChunk, expected_sample: int, sample_count: int) -> bytes:
+def _checked_audio(chunk: pb.AudioChunk, subject: str, expected_sample: int, sample_count: int) -> bytes:
     count, rest = divmod(len(chunk.pcm_f32le), 4)
     if rest or count == 0:
         raise InvalidRequestError(
@@ -95,17 +103,14 @@ def _checked_audio(chunk: pb.AudioChunk, expected_sample: int, sample_count: int
         )
     if chunk.take != 0 or chunk.first_sample != expected_sample:
         raise InvalidRequestError(
-            f"The audio to keep continues at sample {expected_sample} of take 0, and the chunk says sample "
+            f"{subject} continues at sample {expected_sample} of take 0, and the chunk says sample "
             f"{chunk.first_sample} of take {chunk.take}; send it in order, without gaps."
         )
     if expected_sample + count > sample_count:
-        raise InvalidRequestError(
-            f"The audio to keep has more than the range's {sample_count} samples; send exactly the take to be changed."
-        )
+        raise InvalidRequestError(f"{subject} has more than the range's {sample_count} samples; send exactly as many.")
     if not (np.abs(np.frombuffer(chunk.pcm_f32le, "<f4")) <= 1).all():  # NaN is not either
         raise InvalidRequestError(
-            f"The audio to keep has a sample that is not within -1 and 1, near sample {expected_sample}; "
-            "export the take again."
+            f"{subject} has a sample that is not within -1 and 1, near sample {expected_sample}; export it again."
         )
     return chunk.pcm_f32le
 
@@ -131,6 +136,5 @@ def _check_frames(chunk: pb.FrameChunk, expected_frame: int, job: Job, model: En
 def _name(message: pb.GenerateRequest | None) -> str:
     if message is None:
         return "the end of the upload"
-    return {"header": "a header", "frames": "frames", "kept_audio": "kept audio"}.get(
-        message.WhichOneof("part") or "", "an empty message"
-    )
+    names = {"header": "a header", "frames": "frames", "kept_audio": "kept audio", "performance": "a performance"}
+    return names.get(message.WhichOneof("part") or "", "an empty message")

@@ -7,10 +7,11 @@ import itertools
 
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_server.config import ServerConfig
-from diffava_server.engine.protocol import EngineModel, Job, KeptAudio
+from diffava_server.engine.protocol import EngineModel, Job, KeptAudio, TimingGuide
 from diffava_server.errors import InvalidRequestError, LimitError, UnknownModelError
-from diffava_server.rpc.translate import SAMPLERS
+from diffava_server.rpc.translate import GUIDE_SOURCES, SAMPLERS
 
+MAX_GUIDE_STRENGTH = 2.0  # as the model library has it
 MAX_NAME_CHARACTERS = 200  # a refusal repeats the model's name, and a status has room for 8 KiB
 
 
@@ -44,6 +45,7 @@ def job_from_header(header: pb.GenerateHeader, models: tuple[EngineModel, ...], 
         guidance_scale=header.guidance_scale or model.default_guidance_scale,
         sampler=SAMPLERS.get(header.sampler, model.default_sampler),
         kept=_kept(header),
+        guide=_guide(header, model, config),
     )
 
 
@@ -123,6 +125,38 @@ def _kept(header: pb.GenerateHeader) -> KeptAudio | None:
             f"The part to make anew, {start}..{stop}, is not inside the take's 0..{header.sample_count}."
         )
     return KeptAudio(start, stop)
+
+
+def _guide(header: pb.GenerateHeader, model: EngineModel, config: ServerConfig) -> TimingGuide:
+    guide = header.guide
+    if guide.source not in GUIDE_SOURCES:
+        raise InvalidRequestError(
+            f"This server has no timing guide's source number {guide.source}; it knows {pb.GUIDE_SOURCE_PICTURE} "
+            f"(picture) and {pb.GUIDE_SOURCE_NONE} (none)."
+        )
+    strength = guide.strength if guide.HasField("strength") else 1.0
+    if not 0 <= strength <= MAX_GUIDE_STRENGTH:  # NaN is neither
+        raise InvalidRequestError(
+            f"The guide's strength is {strength:g}; give a number from 0 (off) to {MAX_GUIDE_STRENGTH:g}."
+        )
+    if (guide.hit_samples or guide.has_performance) and not model.has_timing_guide:
+        raise InvalidRequestError(
+            f"The model '{model.name}' has no timing guide; choose another model, or give neither hits nor a "
+            "performance."
+        )
+    _check_at_most("hits", len(guide.hit_samples), config.max_hit_count)
+    for before, after in itertools.pairwise((-1, *guide.hit_samples, header.sample_count)):
+        if before >= after:
+            raise InvalidRequestError(
+                f"The hits do not rise strictly inside the range: {after} comes after {before} "
+                f"in a range of {header.sample_count} samples."
+            )
+    return TimingGuide(
+        source=GUIDE_SOURCES[guide.source],
+        strength=strength,
+        hit_samples=tuple(guide.hit_samples),
+        performance_f32le=b"" if guide.has_performance else None,
+    )
 
 
 def _sampler_names() -> str:

@@ -1,13 +1,15 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from diffava_server.engine import local
 from diffava_server.engine.local import LocalEngine
-from diffava_server.engine.protocol import Job
+from diffava_server.engine.protocol import Job, Note, TimingGuide
 from diffava_server.errors import EngineFailedError, OutOfMemoryError, UnknownModelError
 
 torch = pytest.importorskip("torch")
@@ -63,10 +65,34 @@ def test_another_error_of_torch_is_not_taken_for_a_want_of_memory(monkeypatch):
         run_with(monkeypatch, lambda: fail(RuntimeError("shapes differ")))
 
 
+def test_the_timing_guide_and_the_notes_pass_between_the_server_and_the_model(monkeypatch):
+    """Whatever a field of the request would be lost here, the model would follow the picture and nobody would know."""
+    asked, said = [], []
+
+    def notes(request):
+        asked.append(request)
+        return ("The nearest is wind.",)
+
+    pipeline = SimpleNamespace(
+        name="nano", spec=SimpleNamespace(frame_size_pixels=8), generate=lambda *_, **__: iter(()), notes=notes
+    )
+    monkeypatch.setattr(local, "_open", lambda name, device: pipeline)
+    performed = np.linspace(-0.5, 0.5, JOB.sample_count, dtype="<f4")
+    job = replace(JOB, guide=TimingGuide("none", 0.5, (3, 70), performed.tobytes()))
+    LocalEngine(("nano",), "cpu").run(job, iter(()), emit=said.append, is_cancelled=lambda: False)
+    (request,) = asked
+    assert (request.guide, request.guide_strength, request.hit_samples) == ("none", 0.5, (3, 70))
+    assert np.array_equal(request.performance.numpy(), performed)
+    assert said == [Note("The nearest is wind.")]
+
+
 def run_with(monkeypatch, generate):
     """Run a job on a pipeline that does `generate` instead."""
     pipeline = SimpleNamespace(
-        name="nano", spec=SimpleNamespace(frame_size_pixels=8), generate=lambda *_, **__: generate()
+        name="nano",
+        spec=SimpleNamespace(frame_size_pixels=8),
+        generate=lambda *_, **__: generate(),
+        notes=lambda _: (),
     )
     monkeypatch.setattr(local, "_open", lambda name, device: pipeline)
     LocalEngine(("nano",), "cpu").run(JOB, iter(()), emit=pytest.fail, is_cancelled=lambda: False)
