@@ -97,6 +97,17 @@ class Frames:
 
 
 @dataclass(frozen=True, eq=False)
+class PictureGuide:
+    """What the picture alone says of time: how likely a sound begins, and how loud it is, in each part of a frame.
+
+    Both go from 0 to 1; energy is told as `diffava.condition.timing_guide` does. A frame is parted into `K` steps.
+    """
+
+    onsets: Float[Tensor, "F K"]
+    energy: Float[Tensor, "F K"]
+
+
+@dataclass(frozen=True, eq=False)
 class Features:
     """What the frozen encoders say: one row per token of the picture, and the prompts.
 
@@ -112,6 +123,7 @@ class Features:
     token_stop_s: Float[Tensor, "N"]
     shot: tuple[int, ...]
     shot_count: int
+    guide: PictureGuide | None = None  # of a model whose video encoder tells time, where there is a picture
 
 
 @dataclass(frozen=True, eq=False)
