@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 
 from diffava.errors import ConfigError
 
-SamplerName = Literal["dpmpp_2m", "ddim"]
+SamplerName = Literal["dpmpp_2m", "ddim", "euler"]
+OperatorName = Literal["lstm", "cross_attention", "addition", "temporal_self_attention"]
 
 
 class Section(BaseModel):
@@ -81,6 +82,23 @@ class VideoSection(Section):
     num_frames: int = 8
 
 
+class MelAudioSection(Section):
+    """The small CLAP audio tower over the model's own mel, which may stand in the place of HTSAT."""
+
+    channels: tuple[PositiveInt, ...] = (24, 48, 96, 128)
+
+
+class MotionSection(Section):
+    """The small picture encoder, which also says when things happen, and may stand in the place of X-CLIP."""
+
+    image_size: PositiveInt = 96
+    channels: tuple[PositiveInt, ...] = (24, 48, 80, 96)
+    hidden_size: PositiveInt = 128
+    token_dim: PositiveInt = 192
+    token_frames: PositiveInt = 25  # that become one token: a second
+    guide_steps: PositiveInt = 4  # of a frame, 10 ms each
+
+
 class AlignmentSection(Section):
     """The trained part: temporal transformer (depth 4, dim 768, 8 heads: DiffAVA's own numbers) and DMRN."""
 
@@ -112,6 +130,23 @@ class UNetSection(Section):
         if self.heads == "published":
             return (8,) * len(self.block_out_channels)
         return tuple(channels // self.head_channels for channels in self.block_out_channels)
+
+
+class TransformerSection(Section):
+    """Sizes of the one-dimensional latent transformer that may stand in the U-Net's place."""
+
+    width: PositiveInt = 256
+    block_count: PositiveInt = 8
+    head_count: PositiveInt = 4
+    kernel_frames: PositiveInt = 5
+
+
+class ControlSection(Section):
+    """T2AV's ControlNet on the latent transformer, and what it reads."""
+
+    operator: OperatorName = "temporal_self_attention"
+    block_count: PositiveInt = 4  # of the denoiser, copied
+    guide_width: PositiveInt = 64
 
 
 class VaeSection(Section):
@@ -148,6 +183,16 @@ class SchedulerSection(Section):
     steps_offset: int = 1
 
 
+class FlowSection(Section):
+    """Flow matching: straight paths from noise to data.
+
+    `shift` above 1 spends more of the few steps near the noise, where the sound's shape is decided (Esser et al. 2024,
+    arXiv:2403.03206, section 5.3.2).
+    """
+
+    shift: Annotated[float, Field(gt=0)] = 1.0
+
+
 class DefaultsSection(Section):
     """What a request gets that does not say; `FoleyRequest` takes its own defaults from here."""
 
@@ -171,31 +216,58 @@ class ModelConfig(Section):
     clap: ClapSection = ClapSection()
     video: VideoSection = VideoSection()
     alignment: AlignmentSection = AlignmentSection()
-    unet: UNetSection
+    unet: UNetSection | None = None
+    transformer: TransformerSection | None = None
+    control: ControlSection | None = None
     vae: VaeSection = VaeSection()
     vocoder: VocoderSection = VocoderSection()
     scheduler: SchedulerSection = SchedulerSection()
+    flow: FlowSection | None = None
     defaults: DefaultsSection = DefaultsSection()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "ModelConfig":
-        factor = 2 ** (len(self.unet.block_out_channels) - 1)
-        if self.spec.window_latent_frames % factor:
-            raise ValueError(
-                f"spec.window_latent_frames is {self.spec.window_latent_frames}, but the U-Net's "
-                f"{len(self.unet.block_out_channels)} levels need a multiple of {factor}"
-            )
-        if any(channels % self.unet.head_channels for channels in self.unet.block_out_channels):
-            raise ValueError(
-                f"unet.block_out_channels are {list(self.unet.block_out_channels)}, and not all divide by the "
-                f"{self.unet.head_channels} of unet.head_channels"
-            )
+        if (self.unet is None) == (self.transformer is None):
+            raise ValueError("a model has one denoiser: write either [unet] or [transformer]")
+        if (self.transformer is None) != (self.flow is None):
+            raise ValueError("[transformer] predicts the velocity of [flow]: write both or none")
+        if self.unet is not None:
+            self._unet_fits(self.unet)
+        if self.control is not None:
+            self._control_fits(self.control)
         if self.vocoder.model_in_dim % self.vae_factor:
             raise ValueError(
                 f"vocoder.model_in_dim is {self.vocoder.model_in_dim} mel bins, but the VAE needs a multiple of "
                 f"{self.vae_factor}"
             )
         return self
+
+    def _unet_fits(self, unet: UNetSection) -> None:
+        factor = 2 ** (len(unet.block_out_channels) - 1)
+        if self.spec.window_latent_frames % factor:
+            raise ValueError(
+                f"spec.window_latent_frames is {self.spec.window_latent_frames}, but the U-Net's "
+                f"{len(unet.block_out_channels)} levels need a multiple of {factor}"
+            )
+        if any(channels % unet.head_channels for channels in unet.block_out_channels):
+            raise ValueError(
+                f"unet.block_out_channels are {list(unet.block_out_channels)}, and not all divide by the "
+                f"{unet.head_channels} of unet.head_channels"
+            )
+
+    def _control_fits(self, control: ControlSection) -> None:
+        if self.transformer is None:
+            raise ValueError("[control] is a branch of [transformer], and this model has none")
+        if control.block_count > self.transformer.block_count:
+            raise ValueError(
+                f"control.block_count is {control.block_count}, but [transformer] has only "
+                f"{self.transformer.block_count} blocks to copy"
+            )
+
+    @property
+    def has_timing_guide(self) -> bool:
+        """Whether it can be told when things happen."""
+        return self.control is not None
 
     @property
     def vae_factor(self) -> int:

@@ -138,6 +138,7 @@ def varied(mels: Float[Tensor, "B T M"], rng: Generator) -> Float[Tensor, "B T M
     level = torch.from_numpy(rng.uniform(-2.0, 0.7, (count, 1, 1)).astype(np.float32))
     knots = torch.from_numpy(rng.normal(0, 0.6, (count, 1, 6)).astype(np.float32))
     colour = torch.nn.functional.interpolate(knots, bins, mode="linear", align_corners=True)
-    shifted = torch.stack([torch.roll(mel, int(shift), 1) for mel, shift in zip(mels, rng.integers(-2, 3, count))])
+    pitch = rng.integers(-2, 3, count)  # mel bins
+    shifted = torch.stack([torch.roll(mel, int(bins), 1) for mel, bins in zip(mels, pitch, strict=True)])
     floor = torch.log(torch.tensor(1e-5))
     return torch.where(shifted > floor + 0.05, shifted + level + colour, shifted).clamp(min=float(floor))

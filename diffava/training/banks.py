@@ -1,0 +1,103 @@
+"""The banks of one training: what is heard, what CLAP says, and what the picture says of the same composed clips.
+
+Clip number k of a bank is `draw_clip` of the seed `first_seed + k`, so every bank of a split speaks of the same clips.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from diffava.condition.timing_guide import energy_curve, onset_curve
+from diffava.features.clap import AudioEncoder, ClapTextEncoder
+from diffava.features.video import VideoEncoder
+from diffava.scenes.render import render
+from diffava.sounds.captions import caption
+from diffava.sounds.composition import Clip, draw_clip, waveform_of
+from diffava.sounds.recordings import Split
+from diffava.sounds.takes import RATE_HZ, TakeLibrary
+from diffava.spec import Spec
+from diffava.training.clip_bank import ClipBank, build_bank
+from diffava.waveform.mel import MelAnalysis
+from diffava.waveform.stacked_pca import StackedPca
+
+EXACT_CAPTIONS, VAGUE_CAPTIONS = 4, 2  # of each clip, drawn anew from its phrases
+SECONDS_SEEN = 6  # tokens of a clip: five whole seconds and the rest
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """Which clips a bank speaks of."""
+
+    library: TakeLibrary
+    split: Split
+    first_seed: int
+    count: int
+    duration_s: float
+
+    def clip(self, number: int) -> Clip:
+        """Clip number `number`."""
+        return draw_clip(self.library, self.split, self.duration_s, self.first_seed + number)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What a bank of these clips depends on, in plain values."""
+        return {"split": self.split, "first_seed": self.first_seed, "duration_s": self.duration_s}
+
+
+def sound_bank(folder: Path, source: ClipSource, spec: Spec, pca: StackedPca) -> ClipBank:
+    """`latent [C, L]`, and the true guide: `energy [L, K]` and `onsets [L, K]`."""
+    analysis = MelAnalysis(spec)
+    frames, steps, hop = spec.latent_frames(round(source.duration_s * RATE_HZ)), spec.vae_factor, spec.hop_samples
+
+    def entry(number: int) -> Mapping[str, Any]:
+        clip = source.clip(number)
+        samples = torch.from_numpy(waveform_of(clip, source.library))
+        hits = sorted(hit.time_s * RATE_HZ for sound in clip.score.sources for hit in sound.hits)
+        return {
+            "latent": pca.encode(analysis(samples)[: frames * steps])[..., 0].half().numpy(),
+            "energy": energy_curve(samples, hop, frames, steps).half().numpy(),
+            "onsets": onset_curve(hits, hop, frames, steps).half().numpy(),
+        }
+
+    return build_bank(folder, source.count, entry, source.info)
+
+
+def clap_bank(folder: Path, source: ClipSource, text: ClapTextEncoder, audio: AudioEncoder) -> ClipBank:
+    """`exact [4, D]` and `vague [2, D]` captions, `audio [D]` of the whole clip, `seconds [T, D]` of each second."""
+
+    def entry(number: int) -> Mapping[str, Any]:
+        clip = source.clip(number)
+        rng = np.random.default_rng((1, source.first_seed + number))
+        samples = torch.from_numpy(waveform_of(clip, source.library))[None]
+        exact = [caption(clip.score, rng) for _ in range(EXACT_CAPTIONS)]
+        vague = [caption(clip.score, rng, vague=0.8) for _ in range(VAGUE_CAPTIONS)]
+        said = text.encode([*exact, *vague]).half().numpy()
+        return {
+            "exact": said[:EXACT_CAPTIONS],
+            "vague": said[EXACT_CAPTIONS:],
+            "audio": audio.encode(samples)[0].half().numpy(),
+            "seconds": audio.encode_seconds(samples)[0, : SECONDS_SEEN - 1].half().numpy(),
+        }
+
+    return build_bank(folder, source.count, entry, source.info)
+
+
+def picture_bank(
+    folder: Path,
+    source: ClipSource,
+    spec: Spec,
+    encode_shot: Callable[[Float[np.ndarray, "F height width 3"]], Mapping[str, Any]],
+    *,
+    unseen: bool = False,
+) -> ClipBank:
+    """What the picture encoder says of each clip's rendered scene; `unseen` takes what no training scene has."""
+
+    def entry(number: int) -> Mapping[str, Any]:
+        return encode_shot(render(source.clip(number).score, spec.frame_rate, spec.frame_size_pixels, unseen=unseen))
+
+    return build_bank(folder, source.count, entry, {**source.info, "unseen": unseen})
