@@ -1,0 +1,1 @@
+"""Moving pictures of scores: what is heard, seen. Knows scores and pixels, no samples and no model."""
