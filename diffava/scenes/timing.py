@@ -33,9 +33,10 @@ def curve(times_s: Times, keys: list[Key]) -> Times:
     return found
 
 
-def gaps(hits: tuple[Hit, ...]) -> list[float]:
-    """Seconds from the hit before to each hit; without end for the first."""
-    return [math.inf, *(b.time_s - a.time_s for a, b in pairwise(hits))][: len(hits)]
+def with_room(hits: tuple[Hit, ...]) -> list[tuple[Hit, float, float]]:
+    """Each hit with the seconds since the one before and until the one after; without end at either end."""
+    gaps = [math.inf, *(b.time_s - a.time_s for a, b in pairwise(hits)), math.inf]
+    return list(zip(hits, gaps, gaps[1:], strict=False))
 
 
 def contact_height(
@@ -47,8 +48,7 @@ def contact_height(
     an encoder sees as the fastest motion is the one that ends in the sound.
     """
     keys = [Key(-10.0, rest)]
-    room_after = [*gaps(hits)[1:], math.inf]
-    for hit, before, after in zip(hits, gaps(hits), room_after, strict=True):
+    for hit, before, after in with_room(hits):
         room = min(before, 3 * fall_s)
         keys.append(Key(hit.time_s - 0.75 * room, keys[-1].value))
         keys.append(Key(hit.time_s - 0.33 * room, 0.45 + 0.55 * hit.strength))

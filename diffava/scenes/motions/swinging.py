@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from diffava.scenes.looks import BLACK, shade
 from diffava.scenes.motions.act import Act
-from diffava.scenes.timing import Key, curve, gaps, sounding
+from diffava.scenes.timing import Key, curve, sounding, with_room
 
 
 def swing(act: Act) -> None:
@@ -18,9 +18,8 @@ def swing(act: Act) -> None:
 def _angle(act: Act, widest: float, longest_s: float) -> Float[np.ndarray, "F"]:
     """From one side to the other at each hit: the middle, where it is fastest, is the hit."""
     keys = [Key(-10.0, -0.6 * widest)]
-    rooms = [*gaps(act.hits), math.inf][1:] if act.hits else []
     side = 1
-    for hit, before, after in zip(act.hits, gaps(act.hits), rooms, strict=True):
+    for hit, before, after in with_room(act.hits):
         half = 0.5 * min(longest_s, 0.9 * before, 0.9 * after)
         end = side * widest * (0.4 + 0.6 * hit.strength)
         keys += [Key(hit.time_s - half, keys[-1].value), Key(hit.time_s + half, end)]
