@@ -44,7 +44,8 @@ def render_within(
     ranges: Ranges, score: Score, frame_rate: Fraction, size_pixels: int
 ) -> UInt8[np.ndarray, "F height width 3"]:
     """The pictures of a score whose unsaid parts are drawn from `ranges`."""
-    frames = math.ceil(Fraction(score.duration_s) * frame_rate)
+    # 5.12 s in binary is a little more than 128 frames of 1/25 s; unrounded, that would be a 129th.
+    frames = math.ceil(round(score.duration_s * float(frame_rate), 6))
     times_s = (np.arange(frames) + 0.5) / float(frame_rate)
     streams = SeedSequence(score.scene_seed).spawn(4 + len(score.sources))
     stage_rng, camera_rng, distractor_rng, sensor_rng, *source_rngs = (Generator(PCG64(stream)) for stream in streams)

@@ -36,9 +36,9 @@ def _bell(act: Act) -> None:
         return along * cos + down * sin, 0.92 + along * sin - down * cos
 
     brush.box(0.0, 0.94, 0.8, 0.08, shade(look.accent, 0.6))
-    brush.disc(*at(0, 0.66), 0.09, look.accent)
-    brush.triangle(at(0, 0.02), at(-0.34, 0.64), at(0.34, 0.64), look.body)
-    brush.ellipse(*at(0, 0.3), 0.2, 0.22, look.body, angle)
+    brush.disc(*at(0.0, 0.66), 0.09, look.accent)
+    brush.triangle(at(0.0, 0.02), at(-0.34, 0.64), at(0.34, 0.64), look.body)
+    brush.ellipse(*at(0.0, 0.3), 0.2, 0.22, look.body, angle)
     brush.bar(at(-0.34, 0.62), at(0.34, 0.62), 0.08, shade(look.body, 0.75))
     brush.bar(at(-0.08, 0.2), at(-0.14, 0.52), 0.05, shade(look.body, 1.35))
 
