@@ -7,8 +7,10 @@ rational. Audio is counted in samples at `SAMPLE_RATE_HZ`. The one conversion be
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 SAMPLE_RATE_HZ = 48_000
+GuideSource = Literal["picture", "none"]
 
 
 def sample_of_frame(frame: int, rate: Fraction) -> int:
@@ -44,6 +46,10 @@ class Region:
     def sample_count(self) -> int:
         """Exactly the samples of a take for this region."""
         return self.stop_sample - self.start_sample
+
+    def sample_of_frame(self, frame: int) -> int:
+        """The sample at which a timeline frame begins, from the region's start."""
+        return sample_of_frame(frame, self.rate) - self.start_sample
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ class Picture:
     @property
     def cut_samples(self) -> tuple[int, ...]:
         """The cuts in samples from the region's start, as the server wants them."""
-        return tuple(sample_of_frame(cut, self.region.rate) - self.region.start_sample for cut in self.cut_frames)
+        return tuple(self.region.sample_of_frame(cut) for cut in self.cut_frames)
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,33 @@ class FrameFormat:
 
 
 @dataclass(frozen=True)
+class Performance:
+    """A performed sound that says when and how strongly something is to be heard.
+
+    `file_name` is the WAV that holds it as it is sent, in the takes' folder; it is exactly as long as its job.
+    `source_name` and `source_sha256` are of the file that a person gave.
+    """
+
+    source_name: str
+    source_sha256: str
+    file_name: str
+    file_sha256: str
+
+
+@dataclass(frozen=True)
+class TimingGuide:
+    """When things are to be heard in a job; hits and a performance stand in for what the picture says.
+
+    `hit_samples` rise strictly and count from the job's start. With `source` "none" the picture gives no timing.
+    """
+
+    source: GuideSource = "picture"
+    strength: float = 1.0
+    hit_samples: tuple[int, ...] = ()
+    performance: Performance | None = None
+
+
+@dataclass(frozen=True)
 class FoleyJob:
     """What is asked of the server for one region: the whole of it, so that it can be asked again."""
 
@@ -154,6 +187,7 @@ class FoleyJob:
     guidance_scale: float = 0.0
     sampler: str = ""
     regenerate_samples: tuple[int, int] | None = None  # with the old take as kept audio
+    guide: TimingGuide = TimingGuide()
 
 
 @dataclass(frozen=True)
@@ -169,6 +203,7 @@ class ModelInfo:
     default_step_count: int
     default_guidance_scale: float
     warning: str = ""
+    has_timing_guide: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,3 +216,4 @@ class JobResult:
     guidance_scale: float
     sampler: str
     take_sha256: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # what a person should know of these takes, a sentence each

@@ -12,7 +12,7 @@ from diffava_resolve.client.grpc_client import GrpcClient
 from diffava_resolve.client.protocol import FoleyClient, Progress, Started
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.errors import MediaError, RequestError
-from diffava_resolve.spec import FoleyJob
+from diffava_resolve.spec import FoleyJob, Performance, TimingGuide
 from support.server import server_process
 
 SECOND = 48_000
@@ -57,10 +57,10 @@ def job(seconds: int = 2, **fields) -> FoleyJob:
     return FoleyJob(**{"prompt": "steps on gravel", "sample_count": seconds * SECOND, "seeds": (3, 4), **fields})
 
 
-def run(client, wanted, frames, kept_audio=None):
+def run(client, wanted, frames, kept_audio=None, performance=None):
     """All blocks and the result."""
     blocks, events = [], []
-    running = client.generate(wanted, frames, kept_audio, on_event=events.append)
+    running = client.generate(wanted, frames, kept_audio, performance, on_event=events.append)
     while True:
         try:
             blocks.append(next(running))
@@ -130,6 +130,45 @@ def test_kept_audio_of_another_length_is_refused(client):
     wanted = job(seeds=(3,), regenerate_samples=(0, SECOND))
     with pytest.raises(RequestError, match=rf"{SECOND} samples, the job {2 * SECOND}"):
         run(client, wanted, Pictures(client, 16), iter([np.zeros(SECOND, np.float32)]))
+
+
+def test_hits_are_heard_at_their_very_samples_instead_of_the_pictures(client):
+    guide = TimingGuide(hit_samples=(1, 33_333, 2 * SECOND - 1))
+    blocks, _, _ = run(client, job(guide=guide), Pictures(client, 16, white=frozenset({5})))
+    assert np.flatnonzero(take(blocks, 1) == 1.0).tolist() == [1, 33_333, 2 * SECOND - 1]
+
+
+def test_without_a_guide_the_picture_gives_no_timing(client):
+    blocks, _, _ = run(client, job(guide=TimingGuide("none")), Pictures(client, 16, white=frozenset({5})))
+    assert not (take(blocks, 0) == 1.0).any()
+
+
+PERFORMANCE = Performance("voice.wav", "ab" * 32, "performance-12.wav", "cd" * 32)
+
+
+def test_a_performance_arrives_sample_by_sample(client):
+    performed = np.linspace(-0.5, 0.5, 2 * SECOND, dtype=np.float32)
+    wanted = job(guide=TimingGuide(performance=PERFORMANCE))
+    blocks, _, _ = run(client, wanted, Pictures(client, 16), performance=iter(np.array_split(performed, 7)))
+    assert np.array_equal(take(blocks, 0), performed)
+
+
+def test_a_performance_and_kept_audio_do_not_get_mixed_up(client):
+    kept, performed = (np.full(2 * SECOND, level, np.float32) for level in (0.25, -0.5))
+    wanted = job(seeds=(3,), regenerate_samples=(SECOND, SECOND + 4800), guide=TimingGuide(performance=PERFORMANCE))
+    blocks, _, _ = run(client, wanted, Pictures(client, 16), iter([kept]), iter([performed]))
+    levels = np.where((np.arange(2 * SECOND) >= SECOND) & (np.arange(2 * SECOND) < SECOND + 4800), -0.5, 0.25)
+    assert np.array_equal(take(blocks, 0), levels)
+
+
+def test_a_performance_of_another_length_is_refused(client):
+    wanted = job(guide=TimingGuide(performance=PERFORMANCE))
+    with pytest.raises(RequestError, match=rf"performance has {SECOND} samples, the job {2 * SECOND}"):
+        run(client, wanted, Pictures(client, 16), performance=iter([np.zeros(SECOND, np.float32)]))
+
+
+def test_a_model_says_whether_it_follows_hits(client):
+    assert client.info().model("").has_timing_guide
 
 
 @pytest.mark.parametrize("count", [15, 17])

@@ -94,11 +94,12 @@ class GrpcClient:
         job: FoleyJob,
         frames: Iterator[Rgb] | None,
         kept_audio: Iterator[Samples] | None = None,
+        performance: Iterator[Samples] | None = None,
         *,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> Generator[AudioBlock, None, JobResult]:
         """Run one job; see `FoleyClient.generate`."""
-        upload = _Upload(job, self.info().model(job.model), frames, kept_audio, self.client_id)
+        upload = _Upload(job, self.info().model(job.model), frames, kept_audio, performance, self.client_id)
         # Ctrl-C reaches the main thread alone: inside gRPC's own beginning of a call it would leave a call that never
         # ends, and closing the channel would wait for it.
         with ThreadPoolExecutor(1) as starter:
@@ -151,10 +152,12 @@ class _Upload:
         model: ModelInfo,
         frames: Iterator[Rgb] | None,
         kept_audio: Iterator[Samples] | None,
+        performance: Iterator[Samples] | None,
         client_id: str,
     ) -> None:
         self.error: Exception | None = None
-        self._job, self._model, self._frames, self._kept_audio = job, model, frames, kept_audio
+        self._job, self._model = job, model
+        self._kept_audio, self._performance, self._frames = kept_audio, performance, frames
         self._frame_count = 0 if frames is None else model.frames.frame_count(job.sample_count)
         self._header = wire.header_message(job, self._frame_count, client_id)
         self._call: Future[grpc.Call] = Future()
@@ -165,11 +168,13 @@ class _Upload:
         self._call.set_result(call)
 
     def messages(self) -> Iterator[pb.GenerateRequest]:
-        """Header, kept audio, pictures."""
+        """Header, kept audio, performance, pictures."""
         try:
             yield self._header
             if self._kept_audio is not None:
-                yield from wire.audio_messages(self._kept_audio, self._job.sample_count)
+                yield from wire.kept_audio_messages(self._kept_audio, self._job.sample_count)
+            if self._performance is not None:
+                yield from wire.performance_messages(self._performance, self._job.sample_count)
             if self._frames is not None:
                 yield from wire.frame_messages(self._frames, self._model.frames, self._frame_count)
         except (
@@ -189,7 +194,7 @@ class _Upload:
         self._ended.wait(_CLOSE_UPLOAD_TIMEOUT_S)
 
     def _close_sources(self) -> None:
-        for source in (self._kept_audio, self._frames):
+        for source in (self._kept_audio, self._performance, self._frames):
             close = getattr(source, "close", None)
             if close is not None:
                 close()

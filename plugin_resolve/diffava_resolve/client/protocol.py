@@ -107,17 +107,19 @@ class FoleyClient(Protocol):
         job: FoleyJob,
         frames: Iterator[Rgb] | None,
         kept_audio: Iterator[Samples] | None = None,
+        performance: Iterator[Samples] | None = None,
         *,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> Generator[AudioBlock, None, JobResult]:
-        """Run one job: pull `kept_audio`, then `frames`, as the server takes them, and yield audio as it arrives.
+        """Run one job: pull its sources in the order below as the server takes them, and yield audio as it arrives.
 
         Args:
             job: What is wanted.
-            frames: uint8 `[n, height, width, 3]` blocks in the model's `FrameFormat`, in all
+            frames: After the other two, uint8 `[n, height, width, 3]` blocks in the model's `FrameFormat`, in all
                 `FrameFormat.frame_count(job.sample_count)` of them; None for sound from the prompt alone. Closed
                 at the end if it has a `close`.
             kept_audio: With `job.regenerate_samples` set, the old take's samples, `job.sample_count` in all.
+            performance: With `job.guide.performance` set, its samples, `job.sample_count` in all; after `kept_audio`.
             on_event: Told of the queue and of progress, in the thread that pulls the blocks.
 
         Returns:
@@ -125,7 +127,7 @@ class FoleyClient(Protocol):
 
         Raises:
             ServerError: With the server's own sentence, and whether asking again may help.
-            FoleyError: Whatever `frames` or `kept_audio` raised, unchanged.
+            FoleyError: Whatever `frames`, `kept_audio` or `performance` raised, unchanged.
 
         Closing the generator, or an exception such as KeyboardInterrupt inside it, cancels the job on the server.
         """

@@ -1,7 +1,8 @@
 """A `FoleyClient` without a server: it plays what it is told to, for tests of everything above the wire.
 
 By default it is deterministic in job and pictures, as a server is: each take is a quiet tone of its seed's frequency,
-with a full impulse at the sample of each frame that turns white, and the kept audio outside a part. It knows no gRPC.
+with a full impulse at the sample of each frame that turns white, and the kept audio outside a part. Hits stand in for
+the white frames, a performance for them and for the tone. It knows no gRPC.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -37,6 +38,7 @@ SCRIPTED_MODEL = ModelInfo(
     sample_rate_hz=SAMPLE_RATE_HZ,
     default_step_count=2,
     default_guidance_scale=2.5,
+    has_timing_guide=True,
 )
 
 
@@ -44,8 +46,8 @@ SCRIPTED_MODEL = ModelInfo(
 class ScriptedClient:
     """Plays a server.
 
-    `fail_after_blocks` raises `failure` once so many audio blocks were yielded; `jobs` keeps what was asked and
-    `cancelled_count` how many jobs were closed before their end.
+    `fail_after_blocks` raises `failure` once so many audio blocks were yielded; `notes` are said of every job; `jobs`
+    and `performances` keep what was asked, and `cancelled_count` how many jobs were closed before their end.
     """
 
     server: ServerInfo = field(
@@ -53,7 +55,9 @@ class ScriptedClient:
     )
     failure: FoleyError | None = None
     fail_after_blocks: int = 0
+    notes: tuple[str, ...] = ()
     jobs: list[FoleyJob] = field(default_factory=list)
+    performances: list[Samples | None] = field(default_factory=list)
     cancelled_count: int = 0
 
     def info(self) -> ServerInfo:
@@ -69,17 +73,18 @@ class ScriptedClient:
         job: FoleyJob,
         frames: Iterator[Rgb] | None,
         kept_audio: Iterator[Samples] | None = None,
+        performance: Iterator[Samples] | None = None,
         *,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> Generator[AudioBlock, None, JobResult]:
         """Run one job; see `FoleyClient.generate`."""
         try:
-            return (yield from self._play(job, frames, kept_audio, on_event))
+            return (yield from self._play(job, frames, kept_audio, performance, on_event))
         except GeneratorExit:
             self.cancelled_count += 1
             raise
         finally:
-            for source in (kept_audio, frames):
+            for source in (kept_audio, performance, frames):
                 close = getattr(source, "close", None)
                 if close is not None:
                     close()
@@ -89,16 +94,19 @@ class ScriptedClient:
         job: FoleyJob,
         frames: Iterator[Rgb] | None,
         kept_audio: Iterator[Samples] | None,
+        performance: Iterator[Samples] | None,
         on_event: Callable[[Event], None],
     ) -> Generator[AudioBlock, None, JobResult]:
         model = self.server.model(job.model)
         self.jobs.append(job)
         on_event(Queued(0))
         on_event(Started())
-        kept = np.concatenate(list(kept_audio)) if kept_audio is not None else None
-        if kept is not None and len(kept) != job.sample_count:
-            raise RequestError(f"The audio to keep has {len(kept)} samples, the job {job.sample_count}.")
-        impulses = _impulses(frames, model.frames, job.sample_count, on_event) if frames is not None else ()
+        kept = _whole(kept_audio, "The audio to keep", job.sample_count)
+        performed = _whole(performance, "The performance", job.sample_count)
+        self.performances.append(performed)
+        seen = _seen_impulses(frames, model.frames, job.sample_count, on_event) if frames is not None else ()
+        follows_picture = job.guide.source == "picture" and performed is None
+        impulses = job.guide.hit_samples or (seen if follows_picture else ())
         hashes = []
         block_count = 0
         for take, seed in enumerate(job.seeds):
@@ -107,7 +115,7 @@ class ScriptedClient:
                 if self.failure is not None and block_count >= self.fail_after_blocks:
                     raise self.failure
                 block_count += 1
-                samples = _sound(job, seed, first, impulses, kept)
+                samples = _sound(job, seed, first, impulses, kept, performed)
                 digest.update(samples.tobytes())
                 on_event(Progress("waveform", first + len(samples), job.sample_count))
                 yield AudioBlock(take, first, samples)
@@ -119,10 +127,20 @@ class ScriptedClient:
             guidance_scale=job.guidance_scale or model.default_guidance_scale,
             sampler=job.sampler or "dpmpp_2m",
             take_sha256=tuple(hashes),
+            notes=self.notes,
         )
 
 
-def _impulses(
+def _whole(blocks: Iterator[Samples] | None, subject: str, sample_count: int) -> Samples | None:
+    if blocks is None:
+        return None
+    samples = np.concatenate(list(blocks))
+    if len(samples) != sample_count:
+        raise RequestError(f"{subject} has {len(samples)} samples, the job {sample_count}.")
+    return samples
+
+
+def _seen_impulses(
     frames: Iterator[Rgb], frame_format: FrameFormat, sample_count: int, on_event: Callable[[Event], None]
 ) -> tuple[int, ...]:
     """The first sample of each frame that turns white; refuses pictures that do not fit the job."""
@@ -144,10 +162,20 @@ def _impulses(
     return tuple(found)
 
 
-def _sound(job: FoleyJob, seed: int, first_sample: int, impulses: tuple[int, ...], kept: Samples | None) -> Samples:
+def _sound(
+    job: FoleyJob,
+    seed: int,
+    first_sample: int,
+    impulses: tuple[int, ...],
+    kept: Samples | None,
+    performed: Samples | None,
+) -> Samples:
     """One block of a take."""
     stop_sample = min(first_sample + BLOCK_SAMPLES, job.sample_count)
-    samples = _tone(seed, first_sample, stop_sample - first_sample)
+    if performed is None:
+        samples = _tone(seed, first_sample, stop_sample - first_sample)
+    else:
+        samples = performed[first_sample:stop_sample].copy()
     samples[[impulse - first_sample for impulse in impulses if first_sample <= impulse < stop_sample]] = 1.0
     if kept is None or job.regenerate_samples is None:
         return samples

@@ -11,12 +11,18 @@ import numpy as np
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_resolve.client.protocol import AudioBlock, Limits, Progress, Rgb, Samples, ServerInfo, Stage
 from diffava_resolve.errors import RequestError, ServerError
-from diffava_resolve.spec import SAMPLE_RATE_HZ, FoleyJob, FrameFormat, JobResult, ModelInfo
+from diffava_resolve.spec import SAMPLE_RATE_HZ, FoleyJob, FrameFormat, JobResult, ModelInfo, TimingGuide
 
 CHUNK_BYTES = 1 << 20
 
-_SAMPLERS = {"": pb.SAMPLER_UNSPECIFIED, "dpmpp_2m": pb.SAMPLER_DPMPP_2M, "ddim": pb.SAMPLER_DDIM}
+_SAMPLERS = {
+    "": pb.SAMPLER_UNSPECIFIED,
+    "dpmpp_2m": pb.SAMPLER_DPMPP_2M,
+    "ddim": pb.SAMPLER_DDIM,
+    "euler": pb.SAMPLER_EULER,
+}
 _SAMPLER_NAMES = {number: name for name, number in _SAMPLERS.items()}
+_GUIDE_SOURCES = {"picture": pb.GUIDE_SOURCE_PICTURE, "none": pb.GUIDE_SOURCE_NONE}
 _STAGES: dict[int, Stage] = {pb.STAGE_FEATURES: "features", pb.STAGE_LATENT: "latent", pb.STAGE_WAVEFORM: "waveform"}
 
 
@@ -48,12 +54,22 @@ def header_message(job: FoleyJob, frame_count: int, client_id: str) -> pb.Genera
             guidance_scale=job.guidance_scale,
             sampler=_SAMPLERS[job.sampler],
             kept=kept,
+            guide=_guide_message(job.guide),
         )
     except ValueError as error:
         raise RequestError(
             f"The request has a number out of range ({error}); seeds and counts are not negative."
         ) from error
     return pb.GenerateRequest(header=header)
+
+
+def _guide_message(guide: TimingGuide) -> pb.TimingGuide:
+    return pb.TimingGuide(
+        source=_GUIDE_SOURCES[guide.source],
+        strength=guide.strength,
+        hit_samples=guide.hit_samples,
+        has_performance=guide.performance is not None,
+    )
 
 
 def frame_messages(blocks: Iterator[Rgb], frame_format: FrameFormat, frame_count: int) -> Iterator[pb.GenerateRequest]:
@@ -77,22 +93,36 @@ def frame_messages(blocks: Iterator[Rgb], frame_format: FrameFormat, frame_count
         raise RequestError(f"The picture gave {first_frame} frames, the job needs {frame_count}.")
 
 
-def audio_messages(blocks: Iterator[Samples], sample_count: int) -> Iterator[pb.GenerateRequest]:
+def kept_audio_messages(blocks: Iterator[Samples], sample_count: int) -> Iterator[pb.GenerateRequest]:
     """The audio to keep as chunks, pulled one at a time.
 
     Raises:
         RequestError: It does not have exactly `sample_count` samples.
     """
+    for chunk in _audio_chunks(blocks, "The audio to keep", sample_count):
+        yield pb.GenerateRequest(kept_audio=chunk)
+
+
+def performance_messages(blocks: Iterator[Samples], sample_count: int) -> Iterator[pb.GenerateRequest]:
+    """The performance as chunks, pulled one at a time.
+
+    Raises:
+        RequestError: It does not have exactly `sample_count` samples.
+    """
+    for chunk in _audio_chunks(blocks, "The performance", sample_count):
+        yield pb.GenerateRequest(performance=chunk)
+
+
+def _audio_chunks(blocks: Iterator[Samples], subject: str, sample_count: int) -> Iterator[pb.AudioChunk]:
     samples_per_chunk = CHUNK_BYTES // 4
     first_sample = 0
     for block in blocks:
         for start in range(0, len(block), samples_per_chunk):
             part = block[start : start + samples_per_chunk].astype("<f4", copy=False)
-            chunk = pb.AudioChunk(take=0, first_sample=first_sample, pcm_f32le=part.tobytes())
+            yield pb.AudioChunk(take=0, first_sample=first_sample, pcm_f32le=part.tobytes())
             first_sample += len(part)
-            yield pb.GenerateRequest(kept_audio=chunk)
     if first_sample != sample_count:
-        raise RequestError(f"The audio to keep has {first_sample} samples, the job {sample_count}.")
+        raise RequestError(f"{subject} has {first_sample} samples, the job {sample_count}.")
 
 
 def audio_block(chunk: pb.AudioChunk) -> AudioBlock:
@@ -116,6 +146,7 @@ def job_result(done: pb.Done) -> JobResult:
         guidance_scale=done.guidance_scale,
         sampler=_SAMPLER_NAMES.get(done.sampler, ""),
         take_sha256=tuple(done.take_sha256),
+        notes=tuple(done.notes),
     )
 
 
@@ -141,6 +172,7 @@ def model_info(message: pb.ModelInfo) -> ModelInfo:
         default_step_count=message.default_step_count,
         default_guidance_scale=message.default_guidance_scale,
         warning=message.warning,
+        has_timing_guide=message.has_timing_guide,
     )
 
 

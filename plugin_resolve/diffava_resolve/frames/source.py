@@ -17,10 +17,10 @@ from av.video.stream import VideoStream
 from diffava_resolve.errors import MediaError
 
 # FFmpeg's names of what editors put on timelines: movies, animated GIF, and single pictures.
-_CONTAINERS = (
+CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mxf,mpegts,mpeg,mpegvideo,asf,flv,ogg,dv,gxf,nut,ivf,h264,hevc,gif,"
     "image2,png_pipe,jpeg_pipe,tiff_pipe,exr_pipe,dpx_pipe,bmp_pipe,webp_pipe,j2k_pipe,sgi_pipe,psd_pipe,apng,"
-    "mp3,wav,aac,flac,aiff,w64"  # sound alone: opened to be able to say that it has no picture
+    "mp3,wav,aac,flac,aiff,w64,caf,au,wv"  # sound alone: a performance; as a clip, opened to say that it has no picture
 )
 _MAX_PIXELS = 100_000_000  # 12K cameras stay below; a decompression bomb does not
 
@@ -83,7 +83,7 @@ def open_video(source: SourceFile) -> tuple[InputContainer, VideoStream]:
     """
     path = source.path.absolute()  # a relative name with a colon would be taken for a protocol
     try:
-        options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
         if "%" in path.name:
             options["pattern_type"] = "none"  # a picture named shot%03d.png is one file, not a pattern
         container = av.open(f"file:{path}", options=options)

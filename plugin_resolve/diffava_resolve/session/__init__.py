@@ -4,11 +4,13 @@ from diffava_resolve.session.clip import generate_clip
 from diffava_resolve.session.generate import PlacedClip, Wanted, generate_foley
 from diffava_resolve.session.regenerate import regenerate
 from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.session.timing import Timing
 from diffava_resolve.session.verify import Verdict, verify
 
 __all__ = [
     "FoleySettings",
     "PlacedClip",
+    "Timing",
     "Verdict",
     "Wanted",
     "generate_clip",

@@ -1,5 +1,6 @@
 """One video file and a prompt to one WAV, without any timeline."""
 
+import tempfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -9,9 +10,11 @@ from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import MediaError, RequestError
 from diffava_resolve.frames.source import SourceFile, open_video
 from diffava_resolve.session.measure import TakeMeasure
+from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import write_take
 from diffava_resolve.session.running import counted_frames, running
 from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.session.timing import Timing, guide_of, performance_blocks
 from diffava_resolve.spec import Layer, MovieFile, Picture, Region, Segment
 from diffava_resolve.timeline.audio_file import TakeWriter
 from diffava_resolve.timeline.files import refuse_overwriting
@@ -25,6 +28,7 @@ def generate_clip(
     client: FoleyClient,
     output: Path,
     *,
+    timing: Timing = Timing(),  # noqa: B008  frozen
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> PlacedTake:
     """Generate one take as long as the video, and write it to `output` (.wav).
@@ -37,18 +41,23 @@ def generate_clip(
     refuse_overwriting(video, output)
     picture = picture_of_movie(video)
     region = picture.region
-    job = settings.job(client.info(), region.sample_count)
-    frame_format = client.info().model(job.model).frames
-    with TakeWriter(output, sample_count=region.sample_count) as writer:
-        frames = counted_frames(picture, job, frame_format)
-        with running(client, job, frames, None, on_event) as run:
+    with (
+        tempfile.TemporaryDirectory(prefix="diffava-performance-") as temporary,
+        MediaFolder(Path(temporary)) as folder,
+        TakeWriter(output, sample_count=region.sample_count) as writer,
+    ):
+        guided = guide_of(timing, region.sample_of_frame, region.sample_count, folder)
+        job = settings.job(client.info(), region.sample_count, guide=guided.guide)
+        frames = counted_frames(picture, job, client.info().model(job.model).frames)
+        performance = performance_blocks(job.guide, folder.path)
+        with running(client, job, frames, None, performance, on_event) as run:
             for _, blocks in run.takes():
                 write_take(writer, blocks, None)
             result = run.result
-        measured: dict[str, Any] = {}
-        file = writer.finish(lambda unnamed: measured.update(TakeMeasure(picture, on_event).of(unnamed)))
-    receipt = Receipt.of_result(region, job, result, 0, wav_sha256=file.sha256, picture=frames.source, **measured)
-    return PlacedTake(file.path, receipt)
+        measured: dict[str, Any] = {"picture": frames.source, "notes": (*guided.notes, *result.notes)}
+        measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
+        file = writer.finish(lambda unnamed: measured.update(measure.of(unnamed)))
+    return PlacedTake(file.path, Receipt.of_result(region, job, result, 0, wav_sha256=file.sha256, **measured))
 
 
 def picture_of_movie(path: Path) -> Picture:

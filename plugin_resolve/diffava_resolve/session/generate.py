@@ -17,6 +17,7 @@ from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob, write_take
 from diffava_resolve.session.running import counted_frames, running
 from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.session.timing import Timing, guide_of, performance_blocks
 from diffava_resolve.spec import FoleyJob, Picture, Region
 from diffava_resolve.timeline.audio_file import TakeFile
 from diffava_resolve.timeline.export import write_otio
@@ -32,17 +33,26 @@ class Wanted:
 
     region: Region
     settings: FoleySettings
+    timing: Timing = Timing()  # noqa: RUF009  frozen
 
 
 @dataclass(frozen=True)
 class PlacedClip:
-    """New takes of a clip on the new timeline; `notes` say where its picture could not be read exactly."""
+    """New takes of a clip on the new timeline; `notes` say what a person must know of its picture and its sound."""
 
     clip_id: str
     track_name: str
     region: Region
     takes: tuple[PlacedTake, ...]
     notes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, clip_id: str, track_name: str, region: Region, takes: tuple[PlacedTake, ...], picture: Picture
+    ) -> "PlacedClip":
+        """With the notes of the picture and of the takes, each once."""
+        notes = dict.fromkeys((*picture.notes, *(note for take in takes for note in take.receipt.notes)))
+        return cls(clip_id, track_name, region, takes, tuple(notes))
 
 
 def generate_foley(
@@ -76,28 +86,33 @@ def generate_foley(
         raise RequestError(
             "The timeline has no region to make sound for; give a range, a clip or markers that span one."
         )
-    jobs = [plan(timeline, source.parent, want, client) for want in wanted]
     placed: list[PlacedClip] = []
     with MediaFolder(media_folder(output)) as folder:
-        for want, (picture, job) in zip(wanted, jobs, strict=True):
+        plans = [plan(timeline, source.parent, want, client, folder) for want in wanted]
+        for want, (picture, job, notes) in zip(wanted, plans, strict=True):
             clip_id = new_clip_id(timeline)
-            measure = TakeMeasure(picture, on_event)
-            takes = render(client, picture, job, folder, clip_id, want.region, measure, on_event=on_event)
+            measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
+            takes = render(client, picture, job, folder, clip_id, want.region, measure, notes=notes, on_event=on_event)
             timeline = place_takes(timeline, want.region, takes, source.parent, track_name=track_name, clip_id=clip_id)
             found = find_clip(timeline, clip_id)
-            placed.append(PlacedClip(clip_id, found.track_name, want.region, takes, picture.notes))
+            placed.append(PlacedClip.of(clip_id, found.track_name, want.region, takes, picture))
         write_otio(timeline, source.parent, output)
     return tuple(placed)
 
 
-def plan(timeline: Any, base_directory: Path, want: Wanted, client: FoleyClient) -> tuple[Picture, FoleyJob]:
-    """What the viewer sees in the region, and the job that asks for its sound.
+def plan(
+    timeline: Any, base_directory: Path, want: Wanted, client: FoleyClient, folder: MediaFolder
+) -> tuple[Picture, FoleyJob, tuple[str, ...]]:
+    """What the viewer sees in the region, the job that asks for its sound, and notes on it.
 
     Raises:
-        FoleyError: The timeline, its media or the settings do not allow it.
+        FoleyError: The timeline, its media, the timing or the settings do not allow it.
     """
-    picture = picture_of(timeline, want.region, base_directory)
-    return picture, want.settings.job(client.info(), want.region.sample_count, picture.cut_samples)
+    region = want.region
+    picture = picture_of(timeline, region, base_directory)
+    guided = guide_of(want.timing, region.sample_of_frame, region.sample_count, folder)
+    job = want.settings.job(client.info(), region.sample_count, picture.cut_samples, guide=guided.guide)
+    return picture, job, guided.notes
 
 
 def render(
@@ -110,18 +125,21 @@ def render(
     measure: TakeMeasure,
     *,
     partial: PartialJob | None = None,
+    notes: tuple[str, ...] = (),
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> tuple[PlacedTake, ...]:
     """Run one job and leave its takes, measured and with receipts, in `folder`.
 
     Args of note: `picture` is of the job's stretch, `region` of the whole take; they differ where only a part of the
-    take is made anew, as `partial` says. `measure` looks at the picture once, however many jobs share it.
+    take is made anew, as `partial` says. `measure` looks at the picture once, however many jobs share it. `notes` go
+    into the receipts before the server's.
     """
     frame_format = client.info().model(job.model).frames
     frames = counted_frames(picture, job, frame_format)
     kept_audio = partial.kept_audio() if partial else None
     files: list[TakeFile] = []
-    with running(client, job, frames, kept_audio, on_event) as run:
+    performance = performance_blocks(job.guide, folder.path)
+    with running(client, job, frames, kept_audio, performance, on_event) as run:
         for _, blocks in run.takes():
             with folder.writer(stem, region.sample_count) as writer:
                 write_take(writer, blocks, partial)
@@ -138,6 +156,7 @@ def render(
                 wav_sha256=file.sha256,
                 picture=frames.source,
                 part=partial.for_receipt if partial else None,
+                notes=(*notes, *result.notes),
                 **measure.of(file.path),
             ),
         )

@@ -1,4 +1,7 @@
-"""What is measured of a finished take, for its receipt: loudness, and how its onsets meet the picture's hits."""
+"""What is measured of a finished take, for its receipt: loudness, and how its onsets meet the hits.
+
+The hits are those that a person gave, or else those that are seen in the picture.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,11 +21,19 @@ from diffava_resolve.timeline.loudness import integrated_loudness_lufs
 class TakeMeasure:
     """Measures takes against one picture, which begins at sample `first_sample` of them and is looked at once.
 
-    Looking at a long picture takes a while: `on_event` is told how far it is.
+    With `hit_samples`, counted from the picture's start, they are measured against these and the picture is not looked
+    at. Looking at a long picture takes a while: `on_event` is told how far it is.
     """
 
-    def __init__(self, picture: Picture, on_event: Callable[[Event], None], first_sample: int = 0) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        on_event: Callable[[Event], None],
+        first_sample: int = 0,
+        hit_samples: tuple[int, ...] = (),
+    ) -> None:
         self._picture = picture
+        self._given = hit_samples
         self._on_event = on_event
         self._start_s = Fraction(first_sample, SAMPLE_RATE_HZ)
 
@@ -32,6 +43,8 @@ class TakeMeasure:
 
     @cached_property
     def _hits_s(self) -> tuple[float, ...]:
+        if self._given:
+            return tuple(sample / SAMPLE_RATE_HZ for sample in self._given)
         region = self._picture.region
         frame_count = region.stop_frame - region.start_frame
         hits = motion_hits(self._picture, lambda done: self._on_event(Progress("measure", done, frame_count)))
@@ -46,4 +59,5 @@ class TakeMeasure:
             if self._start_s <= second < self._start_s + duration_s
         )
         measured = asdict(measure_sync(self._hits_s, onsets, duration_s=duration_s, rate=region.rate))
-        return {**measured, "tolerance_s": float(measured["tolerance_s"])}
+        hits_from = "given" if self._given else "picture"
+        return {"hits_from": hits_from, **measured, "tolerance_s": float(measured["tolerance_s"])}

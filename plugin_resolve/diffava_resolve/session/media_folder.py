@@ -37,8 +37,8 @@ class MediaFolder:
         if self._is_new and self.path.is_dir() and not any(self.path.iterdir()):
             self.path.rmdir()
 
-    def writer(self, stem: str, sample_count: int) -> TakeWriter:
-        """A writer for a take of exactly `sample_count` samples, named `stem` and its content's hash."""
+    def writer(self, stem: str, sample_count: int | None = None) -> TakeWriter:
+        """A writer for a WAV named `stem` and its content's hash, with exactly `sample_count` samples if given."""
         return TakeWriter(self.path / f"{stem}.wav", named_by_content=True, sample_count=sample_count)
 
     def finish(self, writer: TakeWriter) -> TakeFile:

@@ -34,6 +34,14 @@ class PartialJob:
         """What the old take has where the job is."""
         return read_blocks(self.old_take, self.start_sample, self.stop_sample)
 
+    def kept_before(self) -> Iterator[Samples]:
+        """What the old take has in the job before the part."""
+        return read_blocks(self.old_take, self.start_sample, self.part.start_sample)
+
+    def kept_after(self) -> Iterator[Samples]:
+        """What the old take has in the job behind the part."""
+        return read_blocks(self.old_take, self.part.stop_sample, self.stop_sample)
+
     def write(self, writer: TakeWriter, blocks: Iterator[Samples]) -> None:
         """Write the old take with the part of the job's audio cut in."""
         splice(writer, self.old_take, self.part, _within(blocks, *self.regenerate_samples))

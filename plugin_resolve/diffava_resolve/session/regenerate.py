@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from diffava_resolve.client.protocol import Event, FoleyClient
+from diffava_resolve.session.ancestry import inherited_guide
 from diffava_resolve.session.generate import PlacedClip, render
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob
 from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.session.timing import Guided, Timing, guide_of
 from diffava_resolve.spec import Region
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import refuse_overwriting
@@ -36,9 +38,12 @@ def regenerate(
     output: Path,
     *,
     part: Region | None = None,
+    timing: Timing | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> PlacedClip:
     """Make new takes of a clip, or of `part` of the take that is heard, and write the timeline to `output`.
+
+    Without `timing` that of the take holds on.
 
     Raises:
         FoleyError: Nothing was written.
@@ -47,9 +52,9 @@ def regenerate(
     clip = find_clip(timeline, clip_id)
     with MediaFolder(media_folder(output)) as folder:
         if part is None:
-            placed = _render_whole(timeline, source, clip, settings, client, folder, on_event)
+            placed = _render_whole(timeline, source, clip, settings, timing, client, folder, on_event)
         else:
-            placed = _render_part(timeline, source, clip, part, settings, client, folder, on_event)
+            placed = _render_part(timeline, source, clip, part, settings, timing, client, folder, on_event)
         changed = replace_takes(timeline, clip_id, placed.takes, source.parent)
         write_otio(changed, source.parent, output)
     return placed
@@ -70,6 +75,7 @@ def _render_whole(
     source: Path,
     clip: FoleyClip,
     settings: FoleySettings,
+    timing: Timing | None,
     client: FoleyClient,
     folder: MediaFolder,
     on_event: Callable[[Event], None],
@@ -77,10 +83,17 @@ def _render_whole(
     """New takes of exactly the old one's length, to what the viewer sees where the clip lies now."""
     birthplace = clip.chosen.receipt.region
     picture = picture_of(timeline, clip.take_region, source.parent)
-    job = settings.job(client.info(), birthplace.sample_count, picture.cut_samples)
-    measure = TakeMeasure(picture, on_event)
-    takes = render(client, picture, job, folder, clip.clip_id, birthplace, measure, on_event=on_event)
-    return PlacedClip(clip.clip_id, clip.track_name, clip.region, takes, picture.notes)
+    whole = (0, birthplace.sample_count)
+    if timing is None:
+        guided = Guided(inherited_guide(clip, whole, whole, source.parent, folder))
+    else:
+        guided = guide_of(timing, clip.sample_of_frame, birthplace.sample_count, folder)
+    job = settings.job(client.info(), birthplace.sample_count, picture.cut_samples, guide=guided.guide)
+    measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
+    takes = render(
+        client, picture, job, folder, clip.clip_id, birthplace, measure, notes=guided.notes, on_event=on_event
+    )
+    return PlacedClip.of(clip.clip_id, clip.track_name, clip.region, takes, picture)
 
 
 def _render_part(
@@ -89,6 +102,7 @@ def _render_part(
     clip: FoleyClip,
     part: Region,
     settings: FoleySettings,
+    timing: Timing | None,
     client: FoleyClient,
     folder: MediaFolder,
     on_event: Callable[[Event], None],
@@ -111,8 +125,16 @@ def _render_part(
             cut_samples=tuple(context_start + cut for cut in picture.cut_samples),
         ),
     )
-    wanted = settings.job(client.info(), context_stop - context_start, picture.cut_samples, partial.regenerate_samples)
-    measure = TakeMeasure(picture, on_event, first_sample=partial.start_sample)
+    if timing is None:
+        span = (part_start, part_stop), (context_start, context_stop)
+        guided = Guided(inherited_guide(clip, *span, source.parent, folder))
+    else:
+        guided = _guide_of_part(timing, clip, partial, folder)
+    job_samples = context_stop - context_start
+    wanted = settings.job(
+        client.info(), job_samples, picture.cut_samples, partial.regenerate_samples, guide=guided.guide
+    )
+    measure = TakeMeasure(picture, on_event, partial.start_sample, wanted.guide.hit_samples)
     takes: list[PlacedTake] = []
     for seed in wanted.seeds:
         takes += render(
@@ -124,6 +146,19 @@ def _render_part(
             old.region,
             measure,
             partial=partial,
+            notes=guided.notes,
             on_event=on_event,
         )
-    return PlacedClip(clip.clip_id, clip.track_name, part, tuple(takes), picture.notes)
+    return PlacedClip.of(clip.clip_id, clip.track_name, part, tuple(takes), picture)
+
+
+def _guide_of_part(timing: Timing, clip: FoleyClip, partial: PartialJob, folder: MediaFolder) -> Guided:
+    """The guide of a job for a part; a performance begins with the part, and the old take's own sound surrounds it."""
+    return guide_of(
+        timing,
+        lambda frame: clip.sample_of_frame(frame) - partial.start_sample,
+        partial.part.stop_sample - partial.part.start_sample,
+        folder,
+        before=partial.kept_before(),
+        after=partial.kept_after(),
+    )

@@ -139,10 +139,11 @@ def running(
     job: FoleyJob,
     frames: Iterator[Rgb] | None,
     kept_audio: Iterator[Samples] | None,
+    performance: Iterator[Samples] | None,
     on_event: Callable[[Event], None],
 ) -> Iterator[RunningJob]:
     """Run `job` for as long as the block lasts; leaving it early, for whatever reason, cancels the job."""
-    blocks = client.generate(job, frames, kept_audio, on_event=on_event)
+    blocks = client.generate(job, frames, kept_audio, performance, on_event=on_event)
     try:
         yield RunningJob(job, blocks)
     finally:

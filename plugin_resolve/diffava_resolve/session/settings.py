@@ -5,13 +5,14 @@ Everything that can be refused is refused here, before any picture is decoded.
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from diffava_resolve.client.protocol import ServerInfo
 from diffava_resolve.errors import RequestError
-from diffava_resolve.spec import SAMPLE_RATE_HZ, FoleyJob
+from diffava_resolve.spec import SAMPLE_RATE_HZ, FoleyJob, TimingGuide
 
 _SEED_LIMIT = 1 << 64
+MAX_GUIDE_STRENGTH = 2.0  # as the server has it
 
 
 def random_seed() -> int:
@@ -35,6 +36,7 @@ class FoleySettings:
     step_count: int = 0
     guidance_scale: float = 0.0
     sampler: str = ""
+    guide_strength: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
@@ -47,6 +49,10 @@ class FoleySettings:
             raise RequestError(f"The sampler cannot run {self.step_count} steps; ask for at least 1.")
         if self.guidance_scale != 0 and not 1 <= self.guidance_scale < float("inf"):
             raise RequestError(f"The guidance scale is {self.guidance_scale}; give a number of at least 1 (1 is off).")
+        if not 0 <= self.guide_strength <= MAX_GUIDE_STRENGTH:  # NaN is neither
+            raise RequestError(
+                f"The guide's strength is {self.guide_strength}; give a number from 0 (off) to {MAX_GUIDE_STRENGTH:g}."
+            )
 
     def job(
         self,
@@ -54,6 +60,7 @@ class FoleySettings:
         sample_count: int,
         cut_samples: tuple[int, ...] = (),
         regenerate_samples: tuple[int, int] | None = None,
+        guide: TimingGuide = TimingGuide(),  # noqa: B008  frozen
         new_seed: Callable[[], int] = random_seed,
     ) -> FoleyJob:
         """The job for a region of `sample_count` samples, with seeds drawn and the model named.
@@ -76,6 +83,11 @@ class FoleySettings:
                 f"The model {model.name} gives {model.sample_rate_hz} Hz and a timeline's audio is written at "
                 f"{SAMPLE_RATE_HZ} Hz; choose another model."
             )
+        if (guide.hit_samples or guide.performance) and not model.has_timing_guide:
+            raise RequestError(
+                f"The model {model.name} has no timing guide and would not follow hits or a performance; choose "
+                "another with --model, or go by the picture with --guide picture and without them."
+            )
         first_seed = new_seed() if self.seed is None else self.seed
         return FoleyJob(
             prompt=self.prompt,
@@ -88,6 +100,7 @@ class FoleySettings:
             guidance_scale=self.guidance_scale,
             sampler=self.sampler,
             regenerate_samples=regenerate_samples,
+            guide=replace(guide, strength=self.guide_strength),
         )
 
 

@@ -14,12 +14,14 @@ from typing import Any, Literal
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import FoleyError, MediaError
+from diffava_resolve.session.ancestry import first_sample_of_job
 from diffava_resolve.session.partial import PartialJob, write_take
 from diffava_resolve.session.running import CountedFrames, counted_frames, running
+from diffava_resolve.session.timing import checked_performance, performance_blocks
 from diffava_resolve.spec import SAMPLE_RATE_HZ, Region
 from diffava_resolve.timeline.audio_file import TakeWriter, file_sha256
 from diffava_resolve.timeline.place import foley_clips
-from diffava_resolve.timeline.receipts import PictureSource, Receipt, RegeneratedPart
+from diffava_resolve.timeline.receipts import PictureSource, Receipt
 from diffava_resolve.timeline.splice import Part
 from diffava_resolve.timeline.takes import FoleyClip, Take
 from diffava_resolve.timeline.viewer import picture_of
@@ -77,7 +79,8 @@ def _verify_batch(
 ) -> Iterator[Verdict]:
     receipt = takes[0].receipt
     _refuse_other_model(receipt, client)
-    found = _remade(timeline, source, clip, receipt, client, on_event)
+    takes_folder = clip.take_path(takes[0], source.parent).parent
+    found = _remade(timeline, source, clip, receipt, takes_folder, client, on_event)
     for take in takes:
         outcome, reason = _compared(take.receipt, found[take.receipt.take_index], clip.take_path(take, source.parent))
         yield Verdict(clip.clip_id, take.number, outcome, reason)
@@ -111,6 +114,7 @@ def _remade(
     source: Path,
     clip: FoleyClip,
     receipt: Receipt,
+    takes_folder: Path,
     client: FoleyClient,
     on_event: Callable[[Event], None],
 ) -> tuple[str, ...]:
@@ -118,10 +122,13 @@ def _remade(
     frames = _frames_again(timeline, source, clip, receipt, client)
     partial = _partial_job(clip, source.parent, receipt) if receipt.part is not None else None
     kept_audio = partial.kept_audio() if partial else None
+    if receipt.job.guide.performance is not None:
+        checked_performance(receipt.job.guide.performance, takes_folder)
+    performance = performance_blocks(receipt.job.guide, takes_folder)
     hashes: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="diffava-verify-") as folder,
-        running(client, receipt.job, frames, kept_audio, on_event) as run,
+        running(client, receipt.job, frames, kept_audio, performance, on_event) as run,
     ):
         for take, blocks in run.takes():
             with TakeWriter(Path(folder) / f"{take}.wav", sample_count=receipt.region.sample_count) as writer:
@@ -160,7 +167,7 @@ def _region_of_job(clip: FoleyClip, receipt: Receipt) -> Region:
     if receipt.part is None or receipt.job.regenerate_samples is None:
         return clip.take_region
     origin = receipt.region
-    start_sample = origin.start_sample + _first_sample_of_job(receipt, receipt.part)
+    start_sample = origin.start_sample + first_sample_of_job(receipt)
     moved_frames = clip.take_region.start_frame - origin.start_frame
     return replace(
         clip.take_region,
@@ -174,12 +181,6 @@ def _frame_at(sample: int, rate: Fraction) -> int:
     return round(Fraction(sample, SAMPLE_RATE_HZ) * rate)
 
 
-def _first_sample_of_job(receipt: Receipt, part: RegeneratedPart) -> int:
-    """Where in the take the job for a part began."""
-    start_in_job = receipt.job.regenerate_samples[0] if receipt.job.regenerate_samples else 0
-    return part.start_sample - start_in_job
-
-
 def _partial_job(clip: FoleyClip, base_directory: Path, receipt: Receipt) -> PartialJob:
     part = receipt.part
     if part is None:
@@ -188,7 +189,7 @@ def _partial_job(clip: FoleyClip, base_directory: Path, receipt: Receipt) -> Par
     paths = [clip.take_path(take, base_directory) for take in parents]
     if not paths or not paths[0].is_file() or file_sha256(paths[0]) != part.parent_sha256:
         raise _CannotVerifyError("The take that this one was made from is missing or was changed.")
-    start_sample = _first_sample_of_job(receipt, part)
+    start_sample = first_sample_of_job(receipt)
     return PartialJob(
         old_take=paths[0],
         old_sha256=part.parent_sha256,

@@ -11,6 +11,7 @@ from typing import Any
 
 from diffava_resolve.errors import TimelineError
 from diffava_resolve.spec import FoleyJob, FrameFormat, JobResult, Region
+from diffava_resolve.timeline.guide_metadata import guide_from_metadata, guide_to_metadata
 
 SCHEMA_VERSION = 1
 _INT64_MAX = (1 << 63) - 1
@@ -45,8 +46,8 @@ class Receipt:
 
     `job` has the model and the defaults filled in, so that it can be asked again as it is.
     `wav_sha256` is of the file, `samples_sha256` of the float32 samples as the server sent them. `loudness_lufs` is
-    None for silence; `sync` is what was measured against the picture, or None. `picture` is None for sound from the
-    prompt alone.
+    None for silence; `sync` is what was measured against the hits that were given or those of the picture, or None.
+    `picture` is None for sound from the prompt alone. `notes` are what a person was told of the take.
     """
 
     region: Region
@@ -62,6 +63,7 @@ class Receipt:
     part: RegeneratedPart | None = None
     loudness_lufs: float | None = None
     sync: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def seed(self) -> int:
@@ -114,6 +116,7 @@ class Receipt:
             "part": dict(vars(self.part)) if self.part else None,
             "loudness_lufs": self.loudness_lufs,
             "sync": self.sync,
+            "notes": list(self.notes),
         }
 
     @classmethod
@@ -151,6 +154,7 @@ def _request_to_metadata(receipt: Receipt) -> dict[str, Any]:
         "guidance_scale": job.guidance_scale,
         "sampler": job.sampler,
         "regenerate_samples": list(job.regenerate_samples) if job.regenerate_samples else None,
+        "guide": guide_to_metadata(job.guide),
     }
 
 
@@ -181,6 +185,7 @@ def _receipt_from(metadata: Mapping[str, Any]) -> Receipt:
         guidance_scale=float(request["guidance_scale"]),
         sampler=str(request["sampler"]),
         regenerate_samples=(int(regenerate[0]), int(regenerate[1])) if regenerate else None,
+        guide=guide_from_metadata(request.get("guide")),
     )
     if not 0 <= int(request["take_index"]) < len(job.seeds):
         raise ValueError(f"take {request['take_index']} of {len(job.seeds)} seeds")
@@ -204,6 +209,7 @@ def _receipt_from(metadata: Mapping[str, Any]) -> Receipt:
         part=RegeneratedPart(**dict(part)) if part else None,
         loudness_lufs=None if loudness is None else float(loudness),
         sync=dict(sync) if sync is not None else None,
+        notes=tuple(str(note) for note in metadata.get("notes") or ()),
     )
 
 

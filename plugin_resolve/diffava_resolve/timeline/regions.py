@@ -3,7 +3,6 @@
 A region is whole frames of the timeline, OUT exclusive. Every refusal shows the timeline's range in its own timecode.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -12,8 +11,9 @@ import opentimelineio as otio
 from diffava_resolve.errors import RequestError
 from diffava_resolve.spec import Region
 from diffava_resolve.timeline.durations import children_with_start_s, duration_s, source_start_s
+from diffava_resolve.timeline.markers import placed_markers
 from diffava_resolve.timeline.positions import format_timecode, is_dropping_text, parse_position
-from diffava_resolve.timeline.rates import has_drop_frame, is_drop_frame, label_frame, seconds_of, timeline_rate
+from diffava_resolve.timeline.rates import has_drop_frame, is_drop_frame, label_frame, timeline_rate
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def clips_of(timeline: otio.schema.Timeline) -> tuple[TimelineClip, ...]:
         for child, start_s in children_with_start_s(track):
             if isinstance(child, (otio.schema.Clip, otio.core.Composition)) and child.enabled:
                 start = start_s - offset_s
-                placed.append((_frames(whole, start, start + duration_s(child)), child.name))
+                placed.append((frames_of_span(whole, start, start + duration_s(child)), child.name))
     placed.sort(key=lambda clip: clip[0].start_frame)  # stable: tracks stay in their order
     return tuple(TimelineClip(number, name, region) for number, (region, name) in enumerate(placed, start=1))
 
@@ -116,19 +116,17 @@ def clips_of(timeline: otio.schema.Timeline) -> tuple[TimelineClip, ...]:
 def regions_of_markers(timeline: otio.schema.Timeline) -> tuple[MarkerRegion, ...]:
     """Every marker that spans more than one frame, in the order of viewing; the prompt is its note, or else its name.
 
-    Markers of the timeline and of tracks count from the timeline's first frame, or in its own timecode where
-    only that falls inside. Markers of clips count in the clip's media, as OTIO has it. A one-frame marker is a point,
-    not a region. What reaches past the timeline is cut off.
+    A one-frame marker is a point, not a region. What reaches past the timeline is cut off.
     """
     whole = region_of_timeline(timeline)
     found = []
-    for marker, start_s in _markers(timeline, whole):
-        spanned = _frames(whole, start_s, start_s + seconds_of(marker.marked_range.duration))
+    for placed in placed_markers(timeline):
+        spanned = frames_of_span(whole, placed.start_s, placed.start_s + placed.duration_s)
         if spanned.stop_frame - spanned.start_frame <= 1:
             continue
         start, stop = max(spanned.start_frame, 0), min(spanned.stop_frame, whole.stop_frame)
         if start < stop:
-            prompt = marker.comment.strip() or marker.name.strip()
+            prompt = placed.marker.comment.strip() or placed.marker.name.strip()
             found.append(MarkerRegion(replace(whole, start_frame=start, stop_frame=stop), prompt))
     return tuple(sorted(found, key=lambda marker: (marker.region.start_frame, marker.region.stop_frame)))
 
@@ -147,10 +145,10 @@ def _timecode(region: Region, frame: int) -> str:
 def _whole(timeline: otio.schema.Timeline) -> Region:
     rate = timeline_rate(timeline)
     empty = Region(rate, label_frame(timeline), 0, 0, is_drop_frame(timeline))
-    return _frames(empty, Fraction(0), duration_s(timeline.tracks))
+    return frames_of_span(empty, Fraction(0), duration_s(timeline.tracks))
 
 
-def _frames(like: Region, start_s: Fraction, stop_s: Fraction) -> Region:
+def frames_of_span(like: Region, start_s: Fraction, stop_s: Fraction) -> Region:
     """The frames whose middle lies in `[start_s, stop_s)`."""
     start, stop = (-int(-(second * like.rate - Fraction(1, 2)) // 1) for second in (start_s, stop_s))
     return replace(like, start_frame=start, stop_frame=stop)
@@ -164,20 +162,3 @@ def _list_of(clips: tuple[TimelineClip, ...] | list[TimelineClip], at_most: int 
     ]
     rest = len(clips) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
-
-
-def _markers(timeline: otio.schema.Timeline, whole: Region) -> Iterator[tuple[otio.schema.Marker, Fraction]]:
-    """Each marker with its second on the timeline."""
-    label_s = whole.label_frame / whole.rate
-    stop_s = whole.stop_frame / whole.rate
-    for owner in (timeline.tracks, *timeline.tracks):
-        for marker in owner.markers:
-            start_s = seconds_of(marker.marked_range.start_time)
-            in_own_timecode = start_s >= stop_s and 0 <= start_s - label_s < stop_s
-            yield marker, start_s - label_s if in_own_timecode else start_s
-    for track in timeline.tracks:
-        if not isinstance(track, otio.schema.Track):
-            continue
-        for item, start_s in children_with_start_s(track):
-            for marker in getattr(item, "markers", ()):
-                yield marker, start_s + seconds_of(marker.marked_range.start_time) - source_start_s(item)

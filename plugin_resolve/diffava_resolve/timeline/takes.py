@@ -13,7 +13,7 @@ from typing import Any
 import opentimelineio as otio
 
 from diffava_resolve.errors import RequestError, TimelineError
-from diffava_resolve.spec import SAMPLE_RATE_HZ, Region, sample_of_frame
+from diffava_resolve.spec import SAMPLE_RATE_HZ, Region
 from diffava_resolve.timeline.media_urls import media_path
 from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.receipts import SCHEMA_VERSION, Receipt
@@ -102,10 +102,12 @@ class FoleyClip:
                 f"{format_region(region)} is not inside clip {self.clip_id}, which lies at "
                 f"{format_region(self.region)}; choose a range inside it."
             )
+        return self.sample_of_frame(region.start_frame), self.sample_of_frame(region.stop_frame)
+
+    def sample_of_frame(self, frame: int) -> int:
+        """The sample of the take at which a frame of the timeline begins; as `samples_of`."""
         origin = self.chosen.receipt.region
-        shift = origin.start_frame - self.take_region.start_frame
-        start, stop = (sample_of_frame(frame + shift, origin.rate) for frame in (region.start_frame, region.stop_frame))
-        return start - origin.start_sample, stop - origin.start_sample
+        return origin.sample_of_frame(frame + origin.start_frame - self.take_region.start_frame)
 
 
 def take_reference(target_url: str, sample_count: int) -> Any:

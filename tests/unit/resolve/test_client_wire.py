@@ -8,7 +8,7 @@ import pytest
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_resolve.client import wire
 from diffava_resolve.errors import RequestError, ServerError
-from diffava_resolve.spec import FoleyJob, FrameFormat
+from diffava_resolve.spec import FoleyJob, FrameFormat, Performance, TimingGuide
 
 FORMAT = FrameFormat(Fraction(8), 224, 224)
 
@@ -37,7 +37,7 @@ def test_pictures_that_are_a_view_are_sent_as_they_are_seen():
 
 def test_kept_audio_travels_in_chunks_as_little_endian_float32():
     audio = np.linspace(-1, 1, 600_000, dtype=">f4")
-    messages = list(wire.audio_messages(iter([audio]), 600_000))
+    messages = list(wire.kept_audio_messages(iter([audio]), 600_000))
     assert [message.kept_audio.first_sample for message in messages] == [0, 262_144, 524_288]
     sent = np.frombuffer(b"".join(message.kept_audio.pcm_f32le for message in messages), "<f4")
     assert np.array_equal(sent, audio)
@@ -51,6 +51,25 @@ def test_the_header_carries_the_whole_job():
     assert (header.sample_count, header.sample_rate_hz, header.frame_count) == (96_000, 48_000, 16)
     assert (header.step_count, header.guidance_scale, header.sampler) == (7, 3.5, pb.SAMPLER_DDIM)
     assert (header.kept.regenerate_start_sample, header.kept.regenerate_stop_sample) == (100, 200)
+
+
+def test_the_header_carries_the_timing_guide():
+    performance = Performance("voice.wav", "ab" * 32, "performance-12.wav", "cd" * 32)
+    guide = TimingGuide("none", 0.0, (0, 17, 95_999), performance)
+    sent = wire.header_message(FoleyJob("steps", 96_000, (1,), guide=guide), 16, "me").header.guide
+    assert (sent.source, list(sent.hit_samples), sent.has_performance) == (pb.GUIDE_SOURCE_NONE, [0, 17, 95_999], True)
+    assert sent.HasField("strength")  # 0 is off, and not the model's own choice
+    assert sent.strength == 0.0
+    plain = wire.header_message(FoleyJob("steps", 96_000, (1,)), 16, "me").header.guide
+    assert (plain.source, plain.strength, plain.has_performance) == (pb.GUIDE_SOURCE_PICTURE, 1.0, False)
+
+
+def test_what_a_server_notes_and_whether_its_model_follows_hits_is_read():
+    rate = pb.Rational(numerator=8, denominator=1)
+    model = pb.ModelInfo(name="mini", frame_rate=rate, has_timing_guide=True)
+    result = wire.job_result(pb.Done(model=model, notes=["It does not know 'didgeridoo'."]))
+    assert result.model.has_timing_guide
+    assert result.notes == ("It does not know 'didgeridoo'.",)
 
 
 def test_a_job_for_the_whole_range_keeps_no_audio():

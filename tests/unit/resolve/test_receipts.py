@@ -4,7 +4,7 @@ import opentimelineio as otio
 import pytest
 
 from diffava_resolve.errors import TimelineError
-from diffava_resolve.spec import FoleyJob, FrameFormat, JobResult, ModelInfo
+from diffava_resolve.spec import FoleyJob, FrameFormat, JobResult, ModelInfo, Performance, TimingGuide
 from diffava_resolve.timeline.receipts import Receipt, RegeneratedPart
 from diffava_resolve.timeline.takes import plain
 from support.takes import ALL_RATES, receipt, region
@@ -60,5 +60,27 @@ def test_a_damaged_receipt_says_so(missing):
 def test_a_receipt_with_an_impossible_rate_is_damaged():
     kept = receipt(region(), "12").to_metadata()
     kept["region"]["rate"] = "24/0"
+    with pytest.raises(TimelineError, match="damaged"):
+        Receipt.from_metadata(kept)
+
+
+def test_the_timing_guide_and_the_notes_come_back_too():
+    plain_receipt = receipt(region(), "12")
+    performance = Performance("voice.wav", "ab" * 32, "performance-12.wav", "cd" * 32)
+    guide = TimingGuide("none", 0.5, (0, 480, 99_999), performance)
+    before = replace(plain_receipt, job=replace(plain_receipt.job, guide=guide), notes=("It knows no 'yodel'.",))
+    assert Receipt.from_metadata(through_a_file(before.to_metadata())) == before
+
+
+def test_a_receipt_from_before_there_were_guides_has_the_pictures():
+    kept = receipt(region(), "12").to_metadata()
+    del kept["request"]["guide"], kept["notes"]
+    assert Receipt.from_metadata(kept).job.guide == TimingGuide()
+
+
+@pytest.mark.parametrize("damage", [{"source": "radio"}, {"hit_samples": None}, {"performance": {"source_name": "x"}}])
+def test_a_damaged_guide_is_a_damaged_receipt(damage):
+    kept = receipt(region(), "12").to_metadata()
+    kept["request"]["guide"].update(damage)
     with pytest.raises(TimelineError, match="damaged"):
         Receipt.from_metadata(kept)

@@ -188,9 +188,9 @@ def test_other_weights_cannot_verify(made):
 
 def test_a_server_that_makes_other_samples_differs(made):
     class Other(ScriptedClient):
-        def generate(self, job, frames, kept_audio=None, *, on_event=lambda event: None):
+        def generate(self, job, *sources, on_event=lambda event: None):
             shifted = tuple(seed + 1 for seed in job.seeds)
-            return super().generate(replace(job, seeds=shifted), frames, kept_audio, on_event=on_event)
+            return super().generate(replace(job, seeds=shifted), *sources, on_event=on_event)
 
     assert outcomes(made, Other()) == ["differs", "differs"]
 

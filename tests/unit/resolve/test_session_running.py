@@ -22,7 +22,7 @@ class Playing(ScriptedClient):
         super().__init__()
         self.blocks, self.result = blocks, result
 
-    def generate(self, job, frames, kept_audio=None, *, on_event=lambda event: None):
+    def generate(self, job, *sources, on_event=lambda event: None):
         yield from self.blocks
         return self.result
 
@@ -32,7 +32,7 @@ def block(take, first, count):
 
 
 def read(client):
-    with running(client, JOB, None, None, lambda event: None) as run:
+    with running(client, JOB, None, None, None, lambda event: None) as run:
         for _, blocks in run.takes():
             list(blocks)
         return run.result
@@ -66,7 +66,7 @@ def test_whole_audio_gives_the_result():
 
 def test_leaving_early_cancels_the_job():
     client = ScriptedClient()
-    with running(client, replace(JOB, sample_count=500_000), None, None, lambda event: None) as run:
+    with running(client, replace(JOB, sample_count=500_000), None, None, None, lambda event: None) as run:
         _, blocks = next(run.takes())
         next(blocks)
     assert client.cancelled_count == 1
