@@ -52,7 +52,9 @@ def render_within(
     varied = [looks()[source.kind].varied(ranges, rng) for source, rng in zip(score.sources, source_rngs, strict=True)]
     horizon = float(stage_rng.uniform(0.68, 0.78))
     camera = draw_camera(ranges, times_s, size_pixels, camera_rng)
-    sky, ground = (varied[0].sky, varied[0].ground) if varied else stage_rng.uniform(40, 200, (2, 3)).astype(np.float32)
+    sky, ground = stage_rng.uniform(20, 230, (2, 3)).astype(np.float32)
+    if varied and stage_rng.random() >= ranges.elsewhere:
+        sky, ground = varied[0].sky, varied[0].ground
     pictures = draw_background(ranges, sky, ground, horizon, camera, stage_rng)
     draw_distractors(ranges, pictures, camera, times_s, distractor_rng)
     for number, (source, look, rng) in enumerate(zip(score.sources, varied, source_rngs, strict=True)):
@@ -74,7 +76,7 @@ def _place(
     """A place for source number k of n: one stands near the middle, several share the width."""
     number, count = position
     middle = rng.uniform(0.4, 0.6) if count == 1 else (number + 0.5) / count + rng.uniform(-0.04, 0.04)
-    size = rng.uniform(0.58, 0.8) if count == 1 else rng.uniform(0.85, 1.0) * 0.95 / count
+    size = rng.uniform(0.58, 0.8) if count == 1 else rng.uniform(0.95, 1.1) / count
     exit_side = 1 if middle > 0.5 else -1
     away = absence(times_s, source.in_frame, SLIDE_S)
     side = 1 if rng.random() < 0.5 else -1

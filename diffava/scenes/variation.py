@@ -22,6 +22,7 @@ class Ranges:
     shake: tuple[float, float]
     textures: tuple[str, ...]
     texture_contrast: tuple[float, float]
+    elsewhere: float  # the chance that sky and ground have colours of no kind
     palette: tuple[float, float]  # how far each of a scene's colours is moved, in a random direction
     light: tuple[float, float]  # what brightness is multiplied with
     noise: tuple[float, float]
@@ -50,8 +51,9 @@ SEEN = Ranges(
     shake=(0.0, 0.008),
     textures=("plain", "noise", "stripes", "blocks"),
     texture_contrast=(2.0, 16.0),
-    palette=(0.0, 22.0),
-    light=(0.75, 1.15),
+    elsewhere=0.3,
+    palette=(0.0, 30.0),
+    light=(0.7, 1.2),
     noise=(0.0, 5.0),
     blur=(0.0, 0.5),
     blocks=(0.0, 0.4),
@@ -65,8 +67,9 @@ UNSEEN = Ranges(
     shake=(0.01, 0.014),
     textures=("checks", "rings"),
     texture_contrast=(17.0, 22.0),
-    palette=(23.0, 32.0),
-    light=(0.62, 0.74),
+    elsewhere=0.3,
+    palette=(31.0, 40.0),
+    light=(0.6, 0.69),
     noise=(5.5, 8.0),
     blur=(0.55, 0.7),
     blocks=(0.45, 0.6),

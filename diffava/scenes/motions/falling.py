@@ -107,6 +107,7 @@ def _shards(act: Act, x: float, chain: tuple[Hit, ...]) -> None:
 def splash(act: Act) -> None:
     """A stone falls into water at each hit and sinks; drops fly up and fall back, rings go out."""
     brush, look, times_s = act.brush, act.look, act.times_s
+    brush.box(0.0, -0.3, act.room, 0.6, look.ground)
     for k, hit in enumerate(act.hits):
         x = float(act.rng.uniform(-0.2, 0.2))
         until = np.maximum(hit.time_s - times_s, 0)
