@@ -23,7 +23,7 @@ from diffava.condition.alignment import Alignment
 from diffava.config import ModelConfig, config_from_dict, load_config
 from diffava.errors import CheckpointError, ConfigError
 from diffava.features.clap import ClapTextEncoder
-from diffava.features.encoder import ClapXClipEncoder
+from diffava.features.encoder import PromptAndPictureEncoder
 from diffava.features.tokenizer import byte_tokenizer, load_tokenizer
 from diffava.features.video import XClipVideoEncoder
 from diffava.pipeline import FoleyPipeline
@@ -63,7 +63,7 @@ def save(pipeline: FoleyPipeline, folder: Path) -> None:
         CheckpointError: Something is there already, or the disk refuses.
     """
     features = pipeline.features
-    if not isinstance(features, ClapXClipEncoder):
+    if not isinstance(features, PromptAndPictureEncoder):
         raise CheckpointError(f"A pipeline with the encoder {type(features).__name__} cannot be saved as a folder.")
     write_folder(
         Path(folder),
@@ -208,7 +208,7 @@ def _pipeline(config: ModelConfig, parts: dict[str, Any], tokenizer: Any, device
     return FoleyPipeline(
         config=config,
         spec=spec,
-        features=ClapXClipEncoder(
+        features=PromptAndPictureEncoder(
             spec, ClapTextEncoder(parts["clap_text"], tokenizer), XClipVideoEncoder(parts["video"])
         ),
         alignment=parts["alignment"],

@@ -1,15 +1,17 @@
 """The features stage: a request and its frames in, `Features` out. Knows the encoders, not what follows them."""
 
-from collections.abc import Callable, Iterable
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, islice
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import UInt8
+from torch import Tensor
 
 from diffava.errors import CancelledError, RequestError
 from diffava.features.clap import ClapTextEncoder
-from diffava.features.video import XClipVideoEncoder, frame_groups, pictures_of
-from diffava.spec import Features, FoleyRequest, Frames, Progress, Spec
+from diffava.features.video import FrameGroup, VideoEncoder, frame_groups, pictures_of
+from diffava.spec import Features, FoleyRequest, Frames, PictureGuide, Progress, Spec
 
 
 @runtime_checkable  # so that tests can check arguments against it
@@ -27,10 +29,10 @@ class FeatureEncoder(Protocol):
         ...
 
 
-class ClapXClipEncoder:
-    """CLAP for the prompts, X-CLIP for the picture. Only tokens are kept, so memory hardly grows with the range."""
+class PromptAndPictureEncoder:
+    """CLAP for the prompts, a video encoder for the picture. Only tokens and guides are kept, a few numbers a frame."""
 
-    def __init__(self, spec: Spec, text: ClapTextEncoder, video: XClipVideoEncoder) -> None:
+    def __init__(self, spec: Spec, text: ClapTextEncoder, video: VideoEncoder) -> None:
         self.spec = spec
         self.text = text
         self.video = video
@@ -60,11 +62,16 @@ class ClapXClipEncoder:
         pictures = pictures_of(frames, request, self.spec)
         # Room for all tokens at once: small tensors kept one by one between large passing ones would fragment the heap.
         tokens = torch.zeros(len(groups), self.video.token_dim)
-        for token, group in zip(tokens, groups, strict=True):
-            if is_cancelled():
-                raise CancelledError("The job was cancelled while its frames were read.")
-            token.copy_(self.video.encode(torch.stack(list(islice(pictures, group.stop_frame - group.first_frame)))))
-            on_progress(Progress("features", group.stop_frame, request.frame_count))
+        guides: list[PictureGuide] = []
+        row = 0
+        for _, of_shot in groupby(groups, key=lambda group: group.shot):
+            shot = list(of_shot)
+            seen = self.video.encode_shot(_pulled(shot, pictures, is_cancelled))
+            for group, found in zip(shot, seen, strict=True):
+                tokens[row].copy_(found.token)
+                guides += [] if found.guide is None else [found.guide]
+                row += 1
+                on_progress(Progress("features", group.stop_frame, request.frame_count))
         for _ in pictures:  # nothing is left; asking finds frames that were not announced
             pass
         return Features(
@@ -75,4 +82,20 @@ class ClapXClipEncoder:
             token_stop_s=torch.tensor([float(group.stop_s) for group in groups]),
             shot=tuple(group.shot for group in groups),
             shot_count=len(request.cut_samples) + 1,
+            guide=_joined(guides),
         )
+
+
+def _pulled(
+    groups: list[FrameGroup], pictures: Iterator[UInt8[Tensor, "height width 3"]], is_cancelled: Callable[[], bool]
+) -> Iterator[UInt8[Tensor, "F height width 3"]]:
+    for group in groups:
+        if is_cancelled():
+            raise CancelledError("The job was cancelled while its frames were read.")
+        yield torch.stack(list(islice(pictures, group.stop_frame - group.first_frame)))
+
+
+def _joined(guides: list[PictureGuide]) -> PictureGuide | None:
+    if not guides:
+        return None
+    return PictureGuide(torch.cat([part.onsets for part in guides]), torch.cat([part.energy for part in guides]))

@@ -1,7 +1,7 @@
 """The small CLAP audio tower: a log-mel of any length to one unit vector. Knows neither words nor how a mel is made."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 MEL_CENTRE, MEL_SCALE = -5.0, 4.0  # of natural-log magnitudes between the floor (-11.5) and full scale (about 4)
 
 
+@runtime_checkable  # so that tests can check arguments against it
 class AudioEncoder(Protocol):
     """What training and measuring need of a CLAP audio tower."""
 

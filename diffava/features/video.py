@@ -1,7 +1,7 @@
-"""X-CLIP: groups of 8 frames to one token each. Knows no text and no sound.
+"""Pictures to tokens: what a video encoder is, which frames become which token, and X-CLIP. Knows no text, no sound.
 
 X-CLIP's vision tower lets the 8 frames of a group exchange messages, so one frame changes the feature of all 8: a
-group must never reach across a cut.
+group must never reach across a cut. Other encoders look further than a group, but never beyond a shot.
 """
 
 from bisect import bisect_right
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -17,7 +18,27 @@ from transformers import XCLIPVisionModel
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from diffava.errors import RequestError
-from diffava.spec import FoleyRequest, Frames, Spec
+from diffava.spec import FoleyRequest, Frames, PictureGuide, Spec
+
+
+@dataclass(frozen=True, eq=False)
+class SeenGroup:
+    """What an encoder says of one group of frames: its token, and the timing of its frames if it tells time."""
+
+    token: Float[Tensor, "V"]
+    guide: PictureGuide | None = None
+
+
+@runtime_checkable  # so that tests can check arguments against it
+class VideoEncoder(Protocol):
+    """What the features stage needs of a video encoder."""
+
+    group_frames: int
+    token_dim: int
+
+    def encode_shot(self, groups: Iterable[UInt8[Tensor, "F height width 3"]]) -> Iterator[SeenGroup]:
+        """Say what is seen in each group of one shot, in order; groups are pulled when they are needed."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,10 @@ class XClipVideoEncoder:
         self.model = model.eval().requires_grad_(False)
         self.group_frames: int = model.config.num_frames
         self.token_dim: int = model.config.hidden_size
+
+    def encode_shot(self, groups: Iterable[UInt8[Tensor, "F height width 3"]]) -> Iterator[SeenGroup]:
+        """The token of each group; X-CLIP looks at no other group and tells no time."""
+        return (SeenGroup(self.encode(rgb)) for rgb in groups)
 
     @torch.no_grad()
     def encode(self, rgb: UInt8[Tensor, "F height width 3"]) -> Float[Tensor, "V"]:
