@@ -191,6 +191,7 @@ class ServerProcess:
     address: str
     token_file: Path
     pid: int
+    jobs_file: Path  # as `support.recorded_jobs` reads it
 
     @property
     def token(self) -> str:
@@ -199,10 +200,15 @@ class ServerProcess:
 
 @contextlib.contextmanager
 def server_process(
-    directory: Path, frame_rate: Fraction = Fraction(8), width_pixels: int = 32, height_pixels: int = 18
+    directory: Path,
+    frame_rate: Fraction = Fraction(8),
+    width_pixels: int = 32,
+    height_pixels: int = 18,
+    notes: tuple[str, ...] = (),
 ) -> Iterator[ServerProcess]:
     """A server process with the fake engine at `frame_rate`, on a free loopback port; ready when this yields."""
-    arguments = [str(frame_rate), str(width_pixels), str(height_pixels)]
+    jobs_file = directory / "jobs"
+    arguments = [str(frame_rate), str(width_pixels), str(height_pixels), str(jobs_file), *notes]
     directory.mkdir(parents=True, exist_ok=True)
     # A pipe that nobody reads would hold the server once its log has filled it.
     with (
@@ -210,7 +216,7 @@ def server_process(
         started_process(["-m", "support.server_main", *arguments], directory, stderr=log) as process,
     ):
         state = json.loads(process.stdout.readline())
-        yield ServerProcess(state["address"], Path(state["token_file"]), state["pid"])
+        yield ServerProcess(state["address"], Path(state["token_file"]), state["pid"], jobs_file)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from typing import Any
 
 from diffava_resolve.session import PlacedClip
 from diffava_resolve.spec import Region
+from diffava_resolve.timeline.guide_metadata import guide_to_metadata
 from diffava_resolve.timeline.place import PlacedTake
 from diffava_resolve.timeline.positions import format_timecode
 
@@ -50,6 +51,8 @@ def take_json(take: PlacedTake) -> dict[str, Any]:
         "licence": receipt.model_licence,
         "loudness_lufs": receipt.loudness_lufs,
         "sync": receipt.sync,
+        "guide": guide_to_metadata(receipt.job.guide),
+        "notes": list(receipt.notes),
     }
 
 

@@ -1,6 +1,7 @@
 """`diffava foley`: foley for a range, a clip or every marker of a timeline."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from diffava_resolve.cli.clips import clip_json, take_in_words
+from diffava_resolve.cli.guide import TimelineGuideOptions
 from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
@@ -31,6 +33,7 @@ def foley(
     markers: Annotated[bool, Parameter(help="Under every marker that spans a range; its note is the prompt.")] = False,
     takes: Annotated[int, Parameter(help="How many takes to make.")] = 1,
     track: Annotated[str, Parameter(help="Audio track to put the sound on.")] = "Foley",
+    guide: TimelineGuideOptions = TimelineGuideOptions(),  # noqa: B008  frozen
     sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
     server: ServerOptions = ServerOptions(),  # noqa: B008  frozen
     json: AsJson = False,
@@ -39,6 +42,8 @@ def foley(
     output = Output(json)
     cut = read_timeline(timeline)
     wanted = _wanted(cut, prompt, range_, clip, markers, partial(sound.settings, server.model_name, takes))
+    timings = guide.on_timeline(cut, [want.region for want in wanted], by_markers=markers)
+    wanted = tuple(replace(want, timing=timing) for want, timing in zip(wanted, timings, strict=True))
     refuse_overwriting(timeline, checked_output(out))
     with server.connect(output) as client:
         model = client.info().model(server.model_name)

@@ -98,7 +98,11 @@ class SoundOptions:
     guidance: Annotated[
         float, Parameter(help="How closely to follow the prompt, from 1; 0 is the model's default.")
     ] = 0.0
-    sampler: Annotated[str, Parameter(help="dpmpp_2m or ddim; by default the model's.")] = ""
+    sampler: Annotated[str, Parameter(help="dpmpp_2m, ddim or euler; by default the model's.")] = ""
+    guide_strength: Annotated[
+        float | None,
+        Parameter(help="How closely to follow the timing, from 0 (not at all) to 2; by default 1, as trained."),
+    ] = None
 
     def or_as_in(self, job: FoleyJob) -> Self:
         """These options with what was not given taken from an earlier job; never its seed."""
@@ -108,6 +112,7 @@ class SoundOptions:
             steps=self.steps or job.step_count,
             guidance=self.guidance or job.guidance_scale,
             sampler=self.sampler or job.sampler,
+            guide_strength=job.guide.strength if self.guide_strength is None else self.guide_strength,
         )
 
     def settings(self, model: str, take_count: int, prompt: str) -> FoleySettings:
@@ -125,6 +130,7 @@ class SoundOptions:
             step_count=self.steps,
             guidance_scale=self.guidance,
             sampler=self.sampler,
+            guide_strength=1.0 if self.guide_strength is None else self.guide_strength,
         )
 
 

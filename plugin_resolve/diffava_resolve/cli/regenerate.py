@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from diffava_resolve.cli.clips import clip_json, take_in_words
+from diffava_resolve.cli.guide import TimelineGuideOptions
 from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.session import regenerate as regenerate_clip
@@ -25,6 +26,7 @@ def regenerate(
     range_: Range = None,
     prompt: Annotated[str | None, Parameter(help="What should be heard; by default what it was made with.")] = None,
     takes: Annotated[int, Parameter(help="How many takes to make.")] = 1,
+    guide: TimelineGuideOptions = TimelineGuideOptions(),  # noqa: B008  frozen
     sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
     server: ServerOptions = ServerOptions(),  # noqa: B008  frozen
     json: AsJson = False,
@@ -32,15 +34,19 @@ def regenerate(
     """Make a clip anew, or only a part of it; every sample outside the part stays as it is."""
     output = Output(json)
     cut = read_timeline(timeline)
-    old = find_clip(cut, clip).chosen.receipt.job
+    found = find_clip(cut, clip)
+    old = found.chosen.receipt.job
     part = None if range_ is None else region_of_range(cut, *range_)
+    timing = guide.on_timeline(cut, [part or found.region])[0] if guide.is_given else None
     model = server.model_name if server.model else old.model
     settings = sound.or_as_in(old).settings(model, takes, old.prompt if prompt is None else prompt)
     refuse_overwriting(timeline, checked_output(out))
     with server.connect(output, old.model) as client:
         warning = client.info().model(model).warning
         with output.progress() as bar:
-            placed = regenerate_clip(cut, timeline, clip, settings, client, out, part=part, on_event=bar.show)
+            placed = regenerate_clip(
+                cut, timeline, clip, settings, client, out, part=part, timing=timing, on_event=bar.show
+            )
     output.line(f"{placed.clip_id}  made anew {format_region(placed.region)}")
     for take in placed.takes:
         output.line(f"  {take_in_words(take.path, take)}")

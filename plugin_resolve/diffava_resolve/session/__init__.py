@@ -1,6 +1,6 @@
 """What a person can have done, each a plain function of timeline, wishes and client; a file each."""
 
-from diffava_resolve.session.clip import generate_clip
+from diffava_resolve.session.clip import generate_clip, picture_of_movie
 from diffava_resolve.session.generate import PlacedClip, Wanted, generate_foley
 from diffava_resolve.session.regenerate import regenerate
 from diffava_resolve.session.settings import FoleySettings
@@ -15,6 +15,7 @@ __all__ = [
     "Wanted",
     "generate_clip",
     "generate_foley",
+    "picture_of_movie",
     "regenerate",
     "verify",
 ]
