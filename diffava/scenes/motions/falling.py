@@ -1,6 +1,7 @@
 """Things that fall: onto the ground, where they bounce a little, and into water. Knows gravity."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,13 +12,15 @@ from diffava.scenes.motions.act import Act
 from diffava.scenes.timing import decay
 from diffava.sounds.score import Hit
 
-GRAVITY = 9.0  # a source's heights per second squared: what falls seems about a metre high
+GRAVITY = 7.0  # a source's heights per second squared
 LONGEST_BOUNCE_S = 0.55
+LARGER = 1.35  # small things are shown from nearer
 Times = Float[np.ndarray, "F"]
 
 
 def fall(act: Act) -> None:
     """Objects drop in; each lands at its first hit, bounces once for every further one that comes soon, and lies."""
+    act = replace(act, brush=replace(act.brush, size=LARGER * act.brush.size))
     chains = _bounces(act.hits) or [()]
     turn = float(act.rng.uniform(-4, 4))
     places = np.linspace(-0.32, 0.32, len(chains)) if len(chains) > 1 else [float(act.rng.uniform(-0.1, 0.1))]
@@ -45,9 +48,7 @@ def _height(times_s: Times, chain: tuple[Hit, ...]) -> tuple[Times, Float[np.nda
     if not chain:
         return np.zeros(len(times_s)), np.ones(len(times_s))
     first, last = chain[0], chain[-1]
-    gravity = GRAVITY * (0.6 + 0.4 * first.strength)
-    before = np.maximum(first.time_s - times_s, 0)
-    height = 0.5 * gravity * before**2 * (1 + 0.5 * first.strength)
+    height, shown = free_fall(times_s, first)
     for a, b in pairwise(chain):
         inside = (times_s > a.time_s) & (times_s < b.time_s)
         t = times_s[inside] - a.time_s
@@ -57,7 +58,15 @@ def _height(times_s: Times, chain: tuple[Hit, ...]) -> tuple[Times, Float[np.nda
         inside = (after > start_s) & (after < start_s + length_s)
         t = after[inside] - start_s
         height[inside] = 0.5 * GRAVITY * last.strength * t * (length_s - t)
-    return height, (height < 1.3).astype(float)
+    return height, shown
+
+
+def free_fall(times_s: Times, hit: Hit) -> tuple[Times, Times]:
+    """Height of a free fall that ends at the hit, a hard one from higher up; and 1 from its start on, out of sight."""
+    start = 1.1 + 0.5 * hit.strength
+    fall_s = math.sqrt(2 * start / GRAVITY)
+    before = np.clip(hit.time_s - times_s, 0, fall_s)
+    return start - 0.5 * GRAVITY * (fall_s - before) ** 2, (times_s > hit.time_s - fall_s).astype(float)
 
 
 def _object(act: Act, x: float, height: Times, angle: Times, shown: Times, chain: tuple[Hit, ...]) -> None:
@@ -69,12 +78,13 @@ def _object(act: Act, x: float, height: Times, angle: Times, shown: Times, chain
             brush.ellipse(x, height + flat + 0.03, 0.15, flat, look.body, alpha=shown)
             brush.ellipse(x, height + flat + 0.035, 0.08, 0.5 * flat, look.accent, alpha=shown)
         case "bottle":
-            broken = chain[0].time_s if chain else math.inf
+            broken = chain[-1].time_s if chain else math.inf
             whole = shown * (act.times_s < broken)
             brush.box(x, height + 0.2, 0.22, 0.4, look.body, 0.1 * angle, 0.75 * whole)
             brush.box(x, height + 0.48, 0.09, 0.2, look.body, 0.1 * angle, 0.85 * whole)
             brush.box(x - 0.05, height + 0.22, 0.03, 0.3, look.accent, 0.1 * angle, whole)
-            _shards(act, x, chain)
+            if chain:
+                _shards(act, x, chain[-1])
         case "die":
             brush.box(x, height + 0.13, 0.26, 0.26, look.body, angle, shown)
             for dx, dy in ((0.0, 0.0), (-0.07, -0.07), (0.07, 0.07)):
@@ -87,17 +97,13 @@ def _object(act: Act, x: float, height: Times, angle: Times, shown: Times, chain
             brush.ellipse(x - 0.05, height + 0.2, 0.1, 0.06, look.accent, angle, shown)
 
 
-def _shards(act: Act, x: float, chain: tuple[Hit, ...]) -> None:
-    """What is left of glass: it springs apart at the first hit and again, less, at the next."""
-    if not chain:
-        return
-    age = np.maximum(act.times_s - chain[0].time_s, 0)
-    shown = (act.times_s >= chain[0].time_s).astype(float)
+def _shards(act: Act, x: float, hit: Hit) -> None:
+    """What is left of glass: it springs apart at its last hit."""
+    age = np.maximum(act.times_s - hit.time_s, 0)
+    shown = (act.times_s >= hit.time_s).astype(float)
     spread = 1 - np.exp(-age / 0.08)
-    hop = np.zeros(len(act.times_s))
-    for hit in chain:
-        t = np.clip(act.times_s - hit.time_s, 0, 0.16)
-        hop = np.maximum(hop, 0.5 * GRAVITY * hit.strength * t * (0.16 - t))
+    rise = np.clip(age, 0, 0.16)
+    hop = 0.5 * GRAVITY * hit.strength * rise * (0.16 - rise)
     for k, reach in enumerate((-0.4, -0.24, -0.08, 0.1, 0.26, 0.42)):
         px, py = x + reach * spread, 0.03 + hop * (1 + k % 3)
         corners = (px - 0.07, py), (px + 0.06, py + 0.02 * (k % 2)), (px + 0.05 * (k % 2), py + 0.12)
@@ -110,9 +116,8 @@ def splash(act: Act) -> None:
     brush.box(0.0, -0.3, act.room, 0.6, look.ground)
     for k, hit in enumerate(act.hits):
         x = float(act.rng.uniform(-0.2, 0.2))
-        until = np.maximum(hit.time_s - times_s, 0)
-        height = GRAVITY * until**2
-        brush.disc(x, height + 0.08, 0.1, look.body, ((times_s < hit.time_s) & (height < 1.2)).astype(float))
+        height, shown = free_fall(times_s, hit)
+        brush.disc(x, height, 0.11, look.body, shown * (times_s < hit.time_s))
         age = np.maximum(times_s - hit.time_s, 0)
         fading = decay(times_s, (hit,), 0.25)
         brush.ellipse(x, 0.0, 0.08 + 0.6 * age, 0.02 + 0.13 * age, look.accent, alpha=0.6 * fading)
@@ -120,7 +125,7 @@ def splash(act: Act) -> None:
         for drop in range(6):
             speed = (1.0 + 1.6 * hit.strength) * (0.65 + 0.35 * math.sin(2.4 * drop + k))
             up = speed * age - 0.5 * GRAVITY * 0.6 * age**2
-            shown = ((age > 0) & (up > 0)).astype(float)
-            brush.disc(x + (drop - 2.5) * (0.03 + 0.35 * age), up, 0.035 + 0.02 * (drop % 2), look.accent, shown)
+            flying = ((age > 0) & (up > 0)).astype(float)
+            brush.disc(x + (drop - 2.5) * (0.03 + 0.35 * age), up, 0.035 + 0.02 * (drop % 2), look.accent, flying)
     if not act.hits:
         brush.disc(0.0, -0.1, 0.1, look.body)
