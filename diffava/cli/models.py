@@ -22,6 +22,8 @@ def list_models(*, as_json: Annotated[bool, Parameter(name="--json", help="Print
         use = "commercial use allowed" if model["commercial_use_allowed"] else "no commercial use"
         sys.stdout.write(f"{model['name']}  {model['parameter_count'] / 1e6:,.1f} million parameters, {use}\n")
         sys.stdout.write(f"  {model['licence']}\n")
+        if model["has_timing_guide"]:
+            sys.stdout.write("  Has a timing guide: follows the picture, or given hits and performances.\n")
         if not model["can_run"]:
             sys.stdout.write("  Cannot run here yet: it needs the published weights, which are not converted.\n")
         if model["warning"]:
@@ -37,5 +39,6 @@ def _description(name: str) -> dict[str, Any]:
         "can_run": not config.needs_published_weights,
         "licence": config.licence,
         "commercial_use_allowed": config.commercial_use_allowed,
+        "has_timing_guide": config.has_timing_guide,
         "warning": config.warning,
     }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diffava_server.engine.fake import FakeEngine
-from diffava_server.engine.protocol import Audio, FrameBlock, Job, KeptAudio, Progress
+from diffava_server.engine.protocol import Audio, FrameBlock, Job, KeptAudio, Progress, TimingGuide
 from diffava_server.errors import InvalidRequestError, JobCancelledError, ServerError
 
 SAMPLE_COUNT = 24_001
@@ -140,6 +140,23 @@ def test_a_part_made_anew_comes_as_a_whole_take(engine):
     kept = KeptAudio(9_600, 14_400, old.tobytes())
     (take,) = takes_of(run(engine, job_for(engine, kept=kept)))
     assert len(take) // 4 == SAMPLE_COUNT
+
+
+def test_hits_and_a_performance_are_followed_by_a_model_with_a_timing_guide_and_refused_by_one_without(engine):
+    performed = np.random.default_rng(0).uniform(-0.5, 0.5, SAMPLE_COUNT).astype("<f4").tobytes()
+    for guide in (TimingGuide(hit_samples=(0, 4_800, SAMPLE_COUNT - 1)), TimingGuide(performance_f32le=performed)):
+        job = job_for(engine, guide=guide)
+        if engine.models()[0].has_timing_guide:
+            (take,) = takes_of(run(engine, job))
+            assert len(take) // 4 == SAMPLE_COUNT
+        else:
+            with pytest.raises(InvalidRequestError, match="has no timing guide"):
+                run(engine, job)
+
+
+def test_a_guide_from_nothing_is_no_reason_to_refuse(engine):
+    guide = TimingGuide("none", strength=0.5)
+    assert takes_of(run(engine, job_for(engine, guide=guide)))
 
 
 def test_a_model_that_is_not_loaded_is_refused_by_name(engine):
