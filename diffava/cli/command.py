@@ -39,6 +39,11 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
     "export": ("diffava_resolve.cli.export:export", "Write the timeline in another editor's format.", _RESULT),
     "serve": ("diffava_server.cli:serve", "Serve foley to editors until stopped.", _MACHINE),
     "doctor": ("diffava_installer.doctor:doctor", "Check this machine and say what to mend.", _MACHINE),
+    "evaluate": (
+        "diffava.cli.evaluate:evaluate_model",
+        "Measure a model on held-out recordings and scenes.",
+        _MACHINE,
+    ),
     "models": ("diffava.cli.models:models", "List the models, their size and licence.", _MACHINE),
 }
 
@@ -46,6 +51,7 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
 _EXTRAS = {
     **dict.fromkeys(("opentimelineio", "av", "soundfile", "matplotlib", "grpc_status", "grpc_health"), "resolve"),
     **dict.fromkeys(("torch", "diffusers", "transformers", "safetensors", "jaxtyping", "soxr"), "model"),
+    **dict.fromkeys(("librosa", "sklearn"), "train"),
     **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection"), "server"),
 }
 
