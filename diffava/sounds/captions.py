@@ -2,7 +2,7 @@
 
 from numpy.random import Generator
 
-from diffava.sounds.kinds import kind_named
+from diffava.sounds.kinds import kind_named, kinds
 from diffava.sounds.score import Score
 
 FRAMES = ("{}", "{}", "{}", "sound of {}", "the sound of {}", "{} sound", "{}, close", "a recording of {}", "foley: {}")
@@ -20,6 +20,14 @@ def caption(score: Score, rng: Generator, *, vague: float = 0.0) -> str:
     if len(named) == 2:
         return str(rng.choice(ORDERS)).format(*named)
     return str(rng.choice(FRAMES)).format(named[0])
+
+
+def caption_texts() -> tuple[str, ...]:
+    """Everything that captions are made of: what a tokenizer for them is learned from."""
+    named = [text for kind in kinds() for text in (*kind.phrases, *kind.vague)]
+    framed = [frame.format(ANYTHING) for frame in (*FRAMES, *SEVERAL)]
+    ordered = [order.format(ANYTHING, ANYTHING) for order in ORDERS]
+    return (*named, *framed, *ordered, *SILENCE)
 
 
 def _name(kind_name: str, hits: int, rng: Generator, vague: float) -> str:
