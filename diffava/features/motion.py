@@ -108,7 +108,7 @@ class MotionEncoder(nn.Module):
             maps = block(maps, frames)
             if number in (0, len(self.blocks) - 1):  # fine places for small things, coarse ones for their surroundings
                 pooled += [maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))]
-        places = torch.cat(pooled, dim=1).unflatten(0, (shots, frames))
+        places = torch.cat(pooled, dim=1).reshape(shots, frames, -1)
         features = self.head(self.frame_in(places).transpose(1, 2)).transpose(1, 2)
         return Seen(torch.cat([features, places], dim=-1), self.onsets(features), self.energy(features))
 

@@ -20,6 +20,7 @@ class Kind:
     motion: str
     phrases: tuple[str, ...]
     vague: tuple[str, ...]
+    near: tuple[str, ...] = ()
 
     def has(self, category: str, label: str) -> bool:
         """Whether a recording of this category and label is of this kind."""
@@ -38,6 +39,7 @@ def kinds() -> tuple[Kind, ...]:
             motion=entry["motion"],
             phrases=tuple(entry["phrases"]),
             vague=tuple(entry["vague"]),
+            near=tuple(entry.get("near", ())),
         )
         for name, entry in table.items()
     )
