@@ -172,6 +172,23 @@ class VocoderSection(Section):
     normalize_before: bool = False
 
 
+class StackedPcaSection(Section):
+    """Sizes of the latent space by stacked PCA, which may stand in the VAE's place."""
+
+    mel_bins: PositiveInt = 80
+    frames: PositiveInt = 4  # of mel in one latent frame
+    components: PositiveInt = 64
+
+
+class IstftVocoderSection(Section):
+    """Sizes of the vocoder that predicts a spectrum and inverts it, which may stand in HiFi-GAN's place."""
+
+    hop_samples: PositiveInt = 480
+    width: PositiveInt = 192
+    block_count: PositiveInt = 8
+    kernel_frames: PositiveInt = 7
+
+
 class SchedulerSection(Section):
     """Arguments that diffusers' schedulers share: AudioLDM's noise schedule."""
 

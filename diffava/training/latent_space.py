@@ -27,7 +27,7 @@ def composed_mel(
 
 def fit_latent_space(mel: Float[Tensor, "clips T M"], frames: int, components: int) -> FittedPca:
     """The stacked PCA of some clips' mel; each clip's length is a multiple of `frames`."""
-    stacked = mel.unflatten(1, (-1, frames)).flatten(2).flatten(0, 1)
+    stacked = mel.reshape(-1, frames * mel.shape[-1])
     return StackedPca.fit(stacked, components, mel.shape[-1])
 
 

@@ -4,12 +4,14 @@ A log-mel at 100 frames a second changes slowly enough that the first principal 
 all of it, and they cost one matrix product. The choice is ours; AudioLDM has a VAE in this place.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from diffava.spec import Spec
 from diffava.waveform.mel import LOG_FLOOR
 
 LOG_FLOOR_NAT = float(torch.tensor(LOG_FLOOR).log())
@@ -43,7 +45,7 @@ class StackedPca(nn.Module):
 
     def encode(self, mel: Float[Tensor, "*batch T M"]) -> Float[Tensor, "*batch C L 1"]:
         """The latent; `T` is a multiple of `frames`."""
-        stacked = mel.unflatten(-2, (-1, self.frames)).flatten(-2)
+        stacked = mel.reshape(*mel.shape[:-2], -1, self.frames * self.mel_bins)
         values: Tensor = (stacked - self.mean) @ self.components.T / self.scale
         return values.transpose(-1, -2).unsqueeze(-1)
 
@@ -51,7 +53,7 @@ class StackedPca(nn.Module):
         """The mel, never below the logarithm's floor: what is less than silence is the projection's error."""
         values = latent.squeeze(-1).transpose(-1, -2)
         stacked = values * self.scale @ self.components + self.mean
-        mel: Tensor = stacked.unflatten(-1, (self.frames, self.mel_bins)).flatten(-3, -2)
+        mel = stacked.reshape(*stacked.shape[:-2], -1, self.mel_bins)
         return mel.clamp(min=LOG_FLOOR_NAT)
 
     @classmethod
@@ -75,3 +77,23 @@ class StackedPca(nn.Module):
         pca.components.copy_(kept * largest.sign())
         pca.scale.copy_(variance[-components:].flip(0).clamp(min=1e-12).sqrt())
         return FittedPca(pca, float(variance[-components:].sum() / variance.sum()))
+
+
+class StackedPcaCodec:
+    """The projection over ranges of any length, `Spec.window_latent_frames` at a time; pieces are exact."""
+
+    def __init__(self, pca: StackedPca, spec: Spec) -> None:
+        self._pca = pca
+        self._longest = spec.window_latent_frames
+
+    @torch.no_grad()
+    def encode(self, mel: Float[Tensor, "T M"]) -> Iterator[Float[Tensor, "L C 1"]]:
+        """Consecutive pieces of the latent, time first; the mel's length is a multiple of the stacked frames."""
+        for piece in torch.split(mel, self._longest * self._pca.frames):
+            yield self._pca.encode(piece.to(self._pca.mean)).transpose(0, 1).float().cpu()
+
+    @torch.no_grad()
+    def decode(self, latent: Float[Tensor, "C L 1"]) -> Iterator[Float[Tensor, "T M"]]:
+        """Consecutive pieces of the mel, in order and without gaps."""
+        for piece in torch.split(latent, self._longest, dim=1):
+            yield self._pca.decode(piece.to(self._pca.mean))

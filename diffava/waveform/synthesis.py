@@ -3,29 +3,25 @@
 from collections.abc import Callable, Iterator
 
 import torch
-from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
-from transformers import SpeechT5HifiGan
 
 from diffava.errors import CancelledError
 from diffava.spec import Latent, Progress, Spec, Waveform
-from diffava.waveform.autoencoder import MelAutoencoder
 from diffava.waveform.mel import MelAnalysis
+from diffava.waveform.parts import MelCodec, MelVocoder
 from diffava.waveform.resample import resampled
-from diffava.waveform.vocoder import Vocoder
 
 INPUT_BLOCK_SAMPLES = 1 << 16
 
 
 class WaveformSynthesis:
-    """VAE, vocoder and resampler in a row, each a chunk at a time: memory does not grow with the range."""
+    """Codec, vocoder and resampler in a row, each a chunk at a time: memory does not grow with the range."""
 
-    def __init__(self, vae: AutoencoderKL, vocoder: SpeechT5HifiGan, spec: Spec) -> None:
+    def __init__(self, codec: MelCodec, vocoder: MelVocoder, spec: Spec) -> None:
         self._spec = spec
         self._analysis = MelAnalysis(spec)
-        self._autoencoder = MelAutoencoder(vae, spec)
-        self._vocoder = Vocoder(vocoder)
+        self._codec, self._vocoder = codec, vocoder
 
     def waveforms(
         self,
@@ -41,7 +37,7 @@ class WaveformSynthesis:
         """
         total = sample_count * latent.values.shape[0]
         for take, values in enumerate(latent.values):
-            mel = _until_cancelled(self._autoencoder.decode(values), is_cancelled)
+            mel = _until_cancelled(self._codec.decode(values), is_cancelled)
             pieces = self._vocoder.vocode(mel)
             first_sample = 0
             for samples in resampled(pieces, self._spec.sample_rate_hz, self._spec.output_rate_hz, sample_count):
@@ -64,7 +60,7 @@ class WaveformSynthesis:
         for block in blocks:
             at_model_rate[first : first + block.shape[0]] = block
             first += block.shape[0]
-        pieces = self._autoencoder.encode(self._analysis(at_model_rate))
+        pieces = self._codec.encode(self._analysis(at_model_rate))
         return torch.cat(list(_until_cancelled(pieces, is_cancelled))).permute(1, 0, 2)
 
 
