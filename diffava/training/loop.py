@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
@@ -27,6 +27,7 @@ LOG = "log.csv"
 PLAN = "plan.json"
 
 
+@runtime_checkable  # so that tests can check arguments against it
 class TrainingTask(Protocol):
     """What is trained, on what, and how it is judged."""
 
