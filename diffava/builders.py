@@ -5,29 +5,26 @@ from typing import Any
 
 import torch
 from accelerate import init_empty_weights
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from torch import nn
-from transformers import (
-    ClapAudioConfig,
-    ClapAudioModelWithProjection,
-    ClapTextConfig,
-    ClapTextModelWithProjection,
-    SpeechT5HifiGan,
-    SpeechT5HifiGanConfig,
-    XCLIPVisionConfig,
-    XCLIPVisionModel,
-)
 
 from diffava.checkpoints.folder import CONFIG, read_manifest, read_part, weights_sha256, write_folder
-from diffava.condition.alignment import Alignment
+from diffava.condition.conditioner import Conditioner
 from diffava.config import ModelConfig, config_from_dict, load_config
 from diffava.errors import CheckpointError, ConfigError
 from diffava.features.clap import ClapTextEncoder
 from diffava.features.encoder import PromptAndPictureEncoder
+from diffava.features.motion_video import MotionVideoEncoder
 from diffava.features.tokenizer import byte_tokenizer, load_tokenizer
-from diffava.features.video import XClipVideoEncoder
+from diffava.features.video import VideoEncoder, XClipVideoEncoder
+from diffava.latent.denoiser import Denoiser, TransformerDenoiser, UNetDenoiser
+from diffava.latent.diffusion import LatentDiffusion
+from diffava.model_parts import make_parts, set_moderate_level
 from diffava.pipeline import FoleyPipeline
 from diffava.spec import Spec
+from diffava.waveform.autoencoder import MelAutoencoder
+from diffava.waveform.parts import MelCodec, MelVocoder
+from diffava.waveform.stacked_pca import StackedPcaCodec
+from diffava.waveform.synthesis import WaveformSynthesis
+from diffava.waveform.vocoder import Vocoder
 
 TOKENIZER = "tokenizer"
 
@@ -52,7 +49,8 @@ def build(preset: str | Path | ModelConfig, seed: int = 0, device: torch.device 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = make_parts(config)
-        set_moderate_level(parts["vae"], parts["vocoder"])
+        if "vocoder" in parts:
+            set_moderate_level(parts["vae"], parts["vocoder"])
     return _pipeline(config, parts, byte_tokenizer(), device)
 
 
@@ -68,14 +66,7 @@ def save(pipeline: FoleyPipeline, folder: Path) -> None:
     write_folder(
         Path(folder),
         pipeline.config.model_dump(mode="json"),
-        {
-            "clap_text": features.text.model,
-            "video": features.video.model,
-            "alignment": pipeline.alignment,
-            "unet": pipeline.denoiser,
-            "vae": pipeline.vae,
-            "vocoder": pipeline.vocoder,
-        },
+        pipeline.parts,
         lambda unfinished: features.text.tokenizer.save_pretrained(unfinished / TOKENIZER),
     )
 
@@ -98,108 +89,6 @@ def load(folder: Path, device: torch.device | str = "cpu") -> FoleyPipeline:
     return _pipeline(config, parts, tokenizer, device)
 
 
-def make_parts(config: ModelConfig) -> dict[str, Any]:
-    """Every part of a pipeline, by the name of its folder, in its classes' own initial state."""
-    return {
-        "clap_text": clap_text(config),
-        "video": video(config),
-        "alignment": alignment(config),
-        "unet": unet(config),
-        "vae": vae(config),
-        "vocoder": vocoder(config),
-    }
-
-
-def clap_text(config: ModelConfig) -> ClapTextModelWithProjection:
-    """CLAP's text tower."""
-    sizes = config.clap.text.model_dump(mode="json")
-    return ClapTextModelWithProjection(ClapTextConfig(**sizes, projection_dim=config.clap.projection_dim))
-
-
-def clap_audio(config: ModelConfig) -> ClapAudioModelWithProjection:
-    """CLAP's audio tower, which only training and measuring need."""
-    section = config.clap.audio
-    return ClapAudioModelWithProjection(
-        ClapAudioConfig(
-            **section.model_dump(mode="json"),
-            hidden_size=section.hidden_size,
-            projection_dim=config.clap.projection_dim,
-        )
-    )
-
-
-def video(config: ModelConfig) -> XCLIPVisionModel:
-    """X-CLIP's vision tower."""
-    return XCLIPVisionModel(XCLIPVisionConfig(**config.video.model_dump(mode="json")))
-
-
-def alignment(config: ModelConfig) -> Alignment:
-    """DiffAVA's trained part."""
-    return Alignment(config.alignment, config.video.hidden_size, config.clap.projection_dim)
-
-
-def unet(config: ModelConfig) -> UNet2DConditionModel:
-    """AudioLDM's denoiser: self-attention on all levels but the first, and the condition as FiLM.
-
-    The FiLM vector is projected and concatenated to the time embedding, so it reaches every residual block and has no
-    time axis. Without `encoder_hidden_states`, what diffusers calls cross-attention attends to the level itself,
-    whose width `cross_attention_dim` must therefore repeat.
-    """
-    section = config.unet
-    upper = len(section.block_out_channels) - 1
-    return UNet2DConditionModel(
-        in_channels=config.vae.latent_channels,
-        out_channels=config.vae.latent_channels,
-        down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * upper,
-        up_block_types=("CrossAttnUpBlock2D",) * upper + ("UpBlock2D",),
-        block_out_channels=section.block_out_channels,
-        cross_attention_dim=section.block_out_channels,
-        attention_head_dim=section.attention_heads,
-        layers_per_block=section.layers_per_block,
-        norm_num_groups=section.norm_num_groups,
-        class_embed_type="simple_projection",
-        projection_class_embeddings_input_dim=config.clap.projection_dim,
-        class_embeddings_concat=True,
-    )
-
-
-def vae(config: ModelConfig) -> AutoencoderKL:
-    """AudioLDM's autoencoder of the log-mel as a picture with one channel."""
-    levels = len(config.vae.block_out_channels)
-    return AutoencoderKL(
-        in_channels=1,
-        out_channels=1,
-        down_block_types=("DownEncoderBlock2D",) * levels,
-        up_block_types=("UpDecoderBlock2D",) * levels,
-        **dict(config.vae),
-    )
-
-
-def vocoder(config: ModelConfig) -> SpeechT5HifiGan:
-    """HiFi-GAN from log-mel to waveform."""
-    sizes = config.vocoder.model_dump(mode="json")
-    return SpeechT5HifiGan(SpeechT5HifiGanConfig(**sizes, sampling_rate=config.spec.sample_rate_hz))
-
-
-@torch.no_grad()
-def set_moderate_level(autoencoder: AutoencoderKL, random_vocoder: SpeechT5HifiGan, rms: float = 0.1) -> None:
-    """Start a random vocoder at an audible level: its own initial weights of 0.01 make silence.
-
-    Every convolution keeps the variance of what it is given (He et al. 2015), and the last one is scaled so that the
-    sound of random latents has the given RMS before the closing tanh.
-    """
-    for layer in random_vocoder.modules():
-        if isinstance(layer, nn.Conv1d):
-            nn.init.normal_(layer.weight, std=(layer.in_channels * layer.kernel_size[0]) ** -0.5)
-        elif isinstance(layer, nn.ConvTranspose1d):
-            nn.init.normal_(layer.weight, std=(layer.in_channels * layer.kernel_size[0] / layer.stride[0]) ** -0.5)
-    height = random_vocoder.config.model_in_dim // 2 ** (len(autoencoder.config.block_out_channels) - 1)
-    mel = autoencoder.decode(torch.randn(1, autoencoder.config.latent_channels, 32, height)).sample[:, 0]
-    random_vocoder.conv_post.weight.mul_(1e-3)  # so small that tanh is linear and the level can be read behind it
-    level = random_vocoder(mel).std()
-    random_vocoder.conv_post.weight.mul_(rms / level)
-
-
 def _pipeline(config: ModelConfig, parts: dict[str, Any], tokenizer: Any, device: torch.device | str) -> FoleyPipeline:
     sha256 = weights_sha256(parts)
     for part in parts.values():
@@ -208,12 +97,30 @@ def _pipeline(config: ModelConfig, parts: dict[str, Any], tokenizer: Any, device
     return FoleyPipeline(
         config=config,
         spec=spec,
-        features=PromptAndPictureEncoder(
-            spec, ClapTextEncoder(parts["clap_text"], tokenizer), XClipVideoEncoder(parts["video"])
-        ),
-        alignment=parts["alignment"],
-        denoiser=parts["unet"],
-        vae=parts["vae"],
-        vocoder=parts["vocoder"],
+        features=PromptAndPictureEncoder(spec, ClapTextEncoder(parts["clap_text"], tokenizer), _video(config, parts)),
+        conditioner=Conditioner(config.name, spec, parts["alignment"], parts.get("control_sequence")),
+        diffusion=LatentDiffusion(_denoiser(parts), spec, config.flow or config.scheduler),
+        synthesis=WaveformSynthesis(_codec(parts, spec), _vocoder(parts), spec),
+        parts=parts,
         weights_sha256=sha256,
     )
+
+
+def _video(config: ModelConfig, parts: dict[str, Any]) -> VideoEncoder:
+    if config.motion is None:
+        return XClipVideoEncoder(parts["video"])
+    return MotionVideoEncoder(parts["video"], config.motion.token_frames)
+
+
+def _denoiser(parts: dict[str, Any]) -> Denoiser:
+    if "unet" in parts:
+        return UNetDenoiser(parts["unet"])
+    return TransformerDenoiser(parts["transformer"], parts.get("control_branch"))
+
+
+def _codec(parts: dict[str, Any], spec: Spec) -> MelCodec:
+    return MelAutoencoder(parts["vae"], spec) if "vae" in parts else StackedPcaCodec(parts["stacked_pca"], spec)
+
+
+def _vocoder(parts: dict[str, Any]) -> MelVocoder:
+    return Vocoder(parts["vocoder"]) if "vocoder" in parts else parts["istft_vocoder"]

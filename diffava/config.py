@@ -5,6 +5,7 @@ is handed to its class as it is. What follows from another number (the VAE's fac
 and is never written down twice.
 """
 
+import math
 import tomllib
 from fractions import Fraction
 from importlib import resources
@@ -60,13 +61,20 @@ class ClapAudioSection(Section):
         return int(self.patch_embeds_hidden_size * 2 ** (len(self.depths) - 1))
 
 
+class MelAudioSection(Section):
+    """The small CLAP audio tower over the model's own mel, which may stand in the place of HTSAT."""
+
+    channels: tuple[PositiveInt, ...] = (24, 48, 96, 128)
+
+
 class ClapSection(Section):
     """The CLAP text and audio towers, which share one space of `projection_dim`."""
 
-    tokenizer: Literal["roberta", "bytes"] = "roberta"
+    tokenizer: Literal["roberta", "bytes", "captions"] = "roberta"
     projection_dim: int = 512
     text: ClapTextSection = ClapTextSection()
     audio: ClapAudioSection = ClapAudioSection()
+    mel_audio: MelAudioSection | None = None
 
 
 class VideoSection(Section):
@@ -80,12 +88,6 @@ class VideoSection(Section):
     image_size: int = 224
     patch_size: int = 32
     num_frames: int = 8
-
-
-class MelAudioSection(Section):
-    """The small CLAP audio tower over the model's own mel, which may stand in the place of HTSAT."""
-
-    channels: tuple[PositiveInt, ...] = (24, 48, 96, 128)
 
 
 class MotionSection(Section):
@@ -221,7 +223,9 @@ class DefaultsSection(Section):
 class ModelConfig(Section):
     """A whole model: what it is called, what may be done with it, and the sizes of its parts.
 
-    `parameter_count` says how large the model is without building it; a test keeps the presets' true.
+    The denoiser is a U-Net or a transformer; the last optional sections, where written, stand in the place of the
+    part that the section's docstring names. `parameter_count` says how large the model is without building it; a test
+    keeps the presets' true.
     """
 
     name: str
@@ -232,14 +236,17 @@ class ModelConfig(Section):
     spec: SpecSection = SpecSection()
     clap: ClapSection = ClapSection()
     video: VideoSection = VideoSection()
+    motion: MotionSection | None = None
     alignment: AlignmentSection = AlignmentSection()
     unet: UNetSection | None = None
+    scheduler: SchedulerSection = SchedulerSection()
     transformer: TransformerSection | None = None
+    flow: FlowSection | None = None
     control: ControlSection | None = None
     vae: VaeSection = VaeSection()
+    stacked_pca: StackedPcaSection | None = None
     vocoder: VocoderSection = VocoderSection()
-    scheduler: SchedulerSection = SchedulerSection()
-    flow: FlowSection | None = None
+    istft_vocoder: IstftVocoderSection | None = None
     defaults: DefaultsSection = DefaultsSection()
 
     @model_validator(mode="after")
@@ -252,10 +259,9 @@ class ModelConfig(Section):
             self._unet_fits(self.unet)
         if self.control is not None:
             self._control_fits(self.control)
-        if self.vocoder.model_in_dim % self.vae_factor:
+        if self.stacked_pca is None and self.mel_bins % self.vae_factor:
             raise ValueError(
-                f"vocoder.model_in_dim is {self.vocoder.model_in_dim} mel bins, but the VAE needs a multiple of "
-                f"{self.vae_factor}"
+                f"vocoder.model_in_dim is {self.mel_bins} mel bins, but the VAE needs a multiple of {self.vae_factor}"
             )
         return self
 
@@ -287,14 +293,46 @@ class ModelConfig(Section):
         return self.control is not None
 
     @property
+    def hop_samples(self) -> int:
+        """Samples of one mel frame."""
+        return math.prod(self.vocoder.upsample_rates) if self.istft_vocoder is None else self.istft_vocoder.hop_samples
+
+    @property
+    def mel_bins(self) -> int:
+        """Height of the mel."""
+        return self.vocoder.model_in_dim if self.stacked_pca is None else self.stacked_pca.mel_bins
+
+    @property
     def vae_factor(self) -> int:
-        """How many mel frames, and mel bins, one latent stands for."""
+        """How many mel frames one latent frame stands for."""
+        if self.stacked_pca is not None:
+            return self.stacked_pca.frames
         return int(2 ** (len(self.vae.block_out_channels) - 1))
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of the latent."""
+        return self.vae.latent_channels if self.stacked_pca is None else self.stacked_pca.components
+
+    @property
+    def latent_mel_bins(self) -> int:
+        """Height of the latent: a VAE shrinks time and frequency alike, stacked PCA leaves no axis of frequency."""
+        return self.mel_bins // self.vae_factor if self.stacked_pca is None else 1
+
+    @property
+    def frame_size_pixels(self) -> int:
+        """Width and height of the pictures that the model reads."""
+        return self.video.image_size if self.motion is None else self.motion.image_size
+
+    @property
+    def video_dim(self) -> int:
+        """Width of a picture token."""
+        return self.video.hidden_size if self.motion is None else self.motion.token_dim
 
     @property
     def needs_published_weights(self) -> bool:
         """Whether it cannot start from random weights, since its tokenizer comes with the published ones."""
-        return self.clap.tokenizer != "bytes"
+        return self.clap.tokenizer == "roberta"
 
 
 def preset_names() -> tuple[str, ...]:

@@ -3,12 +3,11 @@
 The stages meet here and nowhere else; none of them knows another.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import SpeechT5HifiGan
+from torch import nn
 
-from diffava.condition.alignment import Alignment
+from diffava.condition.conditioner import Conditioner
 from diffava.config import ModelConfig
 from diffava.features.encoder import FeatureEncoder
 from diffava.latent.diffusion import LatentDiffusion
@@ -24,18 +23,16 @@ class FoleyPipeline:
         config: ModelConfig,
         spec: Spec,
         features: FeatureEncoder,
-        alignment: Alignment,
-        denoiser: UNet2DConditionModel,
-        vae: AutoencoderKL,
-        vocoder: SpeechT5HifiGan,
+        conditioner: Conditioner,
+        diffusion: LatentDiffusion,
+        synthesis: WaveformSynthesis,
+        parts: Mapping[str, nn.Module],
         weights_sha256: str,
     ) -> None:
-        """Take the parts as `diffava.builders` made them."""
+        """Take the stages as `diffava.builders` made them, and the modules in them by the names of their folders."""
         self.config, self.spec, self.name, self.weights_sha256 = config, spec, config.name, weights_sha256
-        self.features, self.alignment = features, alignment
-        self.denoiser, self.vae, self.vocoder = denoiser, vae, vocoder
-        self._diffusion = LatentDiffusion(denoiser, spec, config.scheduler)
-        self._synthesis = WaveformSynthesis(vae, vocoder, spec)
+        self.features, self.conditioner, self.diffusion, self.synthesis = features, conditioner, diffusion, synthesis
+        self.parts = parts
 
     def notes(self, request: FoleyRequest) -> tuple[str, ...]:
         """What a person should know about this request before they hear it, a sentence each."""
@@ -65,8 +62,8 @@ class FoleyPipeline:
             CancelledError: `is_cancelled` said so.
         """
         features = self.features.encode(request, frames, on_progress, is_cancelled)
-        condition = self.alignment(features)
+        condition = self.conditioner(request, features)
         kept = request.kept
-        kept_latent = None if kept is None else self._synthesis.encode(kept.waveform, is_cancelled)
-        latent = self._diffusion.sample(request, condition, kept_latent, on_progress, is_cancelled)
-        yield from self._synthesis.waveforms(latent, request.sample_count, on_progress, is_cancelled)
+        kept_latent = None if kept is None else self.synthesis.encode(kept.waveform, is_cancelled)
+        latent = self.diffusion.sample(request, condition, kept_latent, on_progress, is_cancelled)
+        yield from self.synthesis.waveforms(latent, request.sample_count, on_progress, is_cancelled)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, get_args
 
+import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -41,18 +42,20 @@ class Spec:
     frame_rate: Fraction
     frame_size_pixels: int
     latent_channels: int
-    vae_factor: int  # how many mel frames, and mel bins, one latent stands for
+    vae_factor: int  # how many mel frames one latent frame stands for
     window_latent_frames: int
+    latent_mel_bins: int = 1  # height of the latent, where it has an axis of frequency
 
     @classmethod
     def of(cls, config: ModelConfig) -> "Spec":
         """The sheet of a model; what its parts' own sizes fix is taken from them."""
         return cls(
             **dict(config.spec),
-            hop_samples=math.prod(config.vocoder.upsample_rates),
-            mel_bins=config.vocoder.model_in_dim,
-            frame_size_pixels=config.video.image_size,
-            latent_channels=config.vae.latent_channels,
+            hop_samples=config.hop_samples,
+            mel_bins=config.mel_bins,
+            frame_size_pixels=config.frame_size_pixels,
+            latent_channels=config.latent_channels,
+            latent_mel_bins=config.latent_mel_bins,
             vae_factor=config.vae_factor,
         )
 
@@ -60,11 +63,6 @@ class Spec:
     def latent_rate_hz(self) -> Fraction:
         """Latent frames a second (25 for AudioLDM)."""
         return Fraction(self.sample_rate_hz, self.hop_samples * self.vae_factor)
-
-    @property
-    def latent_mel_bins(self) -> int:
-        """Height of the latent."""
-        return self.mel_bins // self.vae_factor
 
     @property
     def samples_per_latent_frame(self) -> int:
@@ -128,10 +126,26 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """One FiLM vector per shot (`Cond`), and the vector of guidance's other side (`Uncond`), all of unit norm."""
+    """One FiLM vector per shot (`Cond`), and the vector of guidance's other side (`Uncond`), all of unit norm.
+
+    `control` is what T2AV's ControlNet reads, one row a latent frame of the range, and how strongly it counts.
+    """
 
     shots: Float[Tensor, "shots D"]
     unconditional: Float[Tensor, "D"]
+    control: Float[Tensor, "L G"] | None = None
+    control_strength: float = 1.0
+
+    def control_of(self, start: int, stop: int) -> Float[Tensor, "L G"]:
+        """The rows of a window; a window that reaches beyond the range repeats the last one.
+
+        Raises:
+            ValueError: There is no control.
+        """
+        if self.control is None:
+            raise ValueError("This condition has no control to take rows from.")
+        rows = torch.arange(start, stop, device=self.control.device).clamp(max=len(self.control) - 1)
+        return self.control[rows]
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,18 +44,19 @@ class Alignment(nn.Module):
     def forward(self, features: Features) -> Condition:
         """One unit vector per shot; a shot without tokens has the prompt's own embedding."""
         shots = [features.text] * features.shot_count
-        for shot, tokens in _tokens_by_shot(features):
-            fused = [self.fuse(features.text[None], clip[None])[0] for clip in _clips(tokens, self.clip_tokens)]
+        for shot, tokens in tokens_by_shot(features):
+            fused = [self.fuse(features.text[None], clip[None])[0] for clip in clips_of(tokens, self.clip_tokens)]
             shots[shot] = normalize(torch.cat(fused).mean(dim=0), dim=-1)
         return Condition(shots=torch.stack(shots), unconditional=features.negative_text)
 
 
-def _tokens_by_shot(features: Features) -> Iterator[tuple[int, Float[Tensor, "T V"]]]:
+def tokens_by_shot(features: Features) -> Iterator[tuple[int, Float[Tensor, "T V"]]]:
+    """Each shot that has tokens, with them."""
     counts = Counter(features.shot)  # in order of the shots, since tokens are in order of time
     yield from zip(counts, torch.split(features.video, list(counts.values())), strict=True)
 
 
-def _clips(tokens: Float[Tensor, "T V"], limit: int) -> tuple[Tensor, ...]:
+def clips_of(tokens: Float[Tensor, "T V"], limit: int) -> tuple[Tensor, ...]:
     """Cut a shot into clips of nearly equal length, none longer than those of training.
 
     Attention and positions therefore see nothing that they were not trained on, and the cost grows linearly.

@@ -36,17 +36,25 @@ class ControlSequence(nn.Module):
         guide: Float[Tensor, "B L G"],
         token_of_frame: Int[Tensor, "L"] | None,
     ) -> Float[Tensor, "B L C"]:
-        """Fuse and spread.
+        """One clip of at most the reach of the temporal transformer.
 
         Args:
-            seen: The temporal transformer's output for each token of one clip; None if there is no picture.
+            seen: The temporal transformer's output for each token; None if there is no picture.
             text: The prompt's embedding.
             guide: `TimingGuide.channels` at the latent's rate.
             token_of_frame: Which token each latent frame lies in; None if there is no picture.
         """
-        frames = guide.shape[1]
+        fused = self.fused(seen, text)
+        places = fused.new_zeros(guide.shape[1], dtype=torch.long) if token_of_frame is None else token_of_frame
+        return torch.cat([fused[:, places.to(text.device)], self.curve(guide)], dim=-1)
+
+    def fused(self, seen: Float[Tensor, "B T D"] | None, text: Float[Tensor, "B D"]) -> Float[Tensor, "B T D"]:
+        """What the condition operator makes of picture and prompt; one token if there is no picture."""
         tokens = self.no_picture.expand(len(text), 1, -1) if seen is None else seen
-        places = torch.zeros(frames, dtype=torch.long) if token_of_frame is None else token_of_frame
-        fused = self.operator(tokens, text)[:, places.to(text.device)]
-        curve = self.guide_in(guide.transpose(1, 2)).transpose(1, 2)
-        return torch.cat([fused, curve], dim=-1)
+        fused: Tensor = self.operator(tokens, text)
+        return fused
+
+    def curve(self, guide: Float[Tensor, "B L G"]) -> Float[Tensor, "B L W"]:
+        """The guide as features, each frame with its neighbours."""
+        curve: Tensor = self.guide_in(guide.transpose(1, 2)).transpose(1, 2)
+        return curve

@@ -5,7 +5,8 @@ sequence with the timing guide) enters through a layer that starts at zero, and 
 Untrained it therefore changes nothing, and what the denoiser knew is not lost while it learns.
 
 Source: T2AV (arXiv:2403.07938) for what is read; Zhang et al. 2023 (arXiv:2302.05543) for the zero layers. T2AV's own
-topology is not published; copying the first half of the blocks is our choice, after PixArt's ControlNet for transformers.
+topology is not published; copying the first half of the blocks is our choice
+(PixArt does so too).
 """
 
 import copy
@@ -21,7 +22,7 @@ class ControlBranch(nn.Module):
 
     def __init__(self, denoiser: LatentTransformer, control_dim: int, block_count: int) -> None:
         super().__init__()
-        width = denoiser.width
+        width, self.head_dim = denoiser.width, denoiser.head_dim
         self.zero_in = zero(nn.Linear(control_dim, width))
         self.blocks = nn.ModuleList(copy.deepcopy(denoiser.blocks[k]) for k in range(block_count))
         self.zero_out = nn.ModuleList(zero(nn.Linear(width, width)) for _ in range(block_count))
@@ -40,7 +41,7 @@ class ControlBranch(nn.Module):
             control: What happens when.
         """
         hidden = hidden + self.zero_in(control)
-        rotation = rotary(hidden.shape[1], self.blocks[0].head_dim, hidden)
+        rotation = rotary(hidden.shape[1], self.head_dim, hidden)
         added = []
         for block, zero_out in zip(self.blocks, self.zero_out, strict=True):
             hidden = block(hidden, steering, rotation)

@@ -1,4 +1,4 @@
-"""Noise predictions for a whole latent, made window by window with guidance. Knows no solver and no schedule."""
+"""Predictions for a whole latent, made window by window with guidance. Knows no solver and no schedule."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from diffava.errors import CancelledError
+from diffava.latent.control import ControlBranch
+from diffava.latent.transformer import LatentTransformer
 from diffava.latent.windows import Window
 from diffava.spec import Condition
 
@@ -16,38 +18,109 @@ WINDOWS_PER_FORWARD_ON_GPU = 4
 
 
 @runtime_checkable
-class NoisePredictor(Protocol):
-    """What is needed of a denoiser; `UNet2DConditionModel` of diffusers has it."""
+class Denoiser(Protocol):
+    """What is needed of a denoiser: a prediction for some windows of one length."""
 
-    device: torch.device
-    dtype: torch.dtype
+    length_multiple: int  # what a window's length must divide by
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
 
     def __call__(
-        self, sample: Tensor, timestep: int, encoder_hidden_states: Tensor | None, class_labels: Tensor
-    ) -> Any:
-        """The noise in `sample` at `timestep`, in the result's field `sample`."""
+        self,
+        latent: Float[Tensor, "B C L M"],
+        timestep: int | float,
+        film: Float[Tensor, "B D"],
+        control: Float[Tensor, "B L G"] | None,
+        control_strength: float,
+    ) -> Float[Tensor, "B C L M"]:
+        """The noise, or the velocity, whichever the model's solver takes."""
         ...
 
 
-class GuidedDenoiser:
-    """AudioLDM's U-Net with its FiLM condition and classifier-free guidance, over any number of windows.
+class UNetDenoiser:
+    """AudioLDM's U-Net (diffusers' `UNet2DConditionModel`) with its FiLM condition. It reads no control.
 
-    The condition is one vector a window, handed over as `class_labels`; the U-Net appends its projection to the time
-    embedding of every residual block, and both of its attentions are self-attention (no `encoder_hidden_states`).
+    The condition is handed over as `class_labels`; the U-Net appends its projection to the time embedding of every
+    residual block, and both of its attentions are self-attention (no `encoder_hidden_states`).
     """
 
-    def __init__(self, unet: NoisePredictor, windows_per_forward: int | None = None) -> None:
-        """Wrap a U-Net; `windows_per_forward` bounds memory, and is 1 on a CPU and 4 elsewhere if not given.
+    def __init__(self, unet: Any) -> None:
+        self._unet = unet
+        self.length_multiple = int(2 ** (len(unet.config.block_out_channels) - 1))
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        device: torch.device = self._unet.device
+        return device
+
+    def __call__(
+        self,
+        latent: Float[Tensor, "B C L M"],
+        timestep: int | float,
+        film: Float[Tensor, "B D"],
+        control: Float[Tensor, "B L G"] | None,
+        control_strength: float,
+    ) -> Float[Tensor, "B C L M"]:
+        """The noise in the latent."""
+        dtype = self._unet.dtype
+        result: Tensor = self._unet(
+            latent.to(dtype), timestep, encoder_hidden_states=None, class_labels=film.to(dtype)
+        ).sample
+        return result.to(latent.dtype)
+
+
+class TransformerDenoiser:
+    """The latent transformer with T2AV's control branch, if it has one."""
+
+    length_multiple = 1
+
+    def __init__(self, transformer: LatentTransformer, branch: ControlBranch | None) -> None:
+        self._transformer, self._branch = transformer, branch
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._transformer.device
+
+    def __call__(
+        self,
+        latent: Float[Tensor, "B C L M"],
+        timestep: int | float,
+        film: Float[Tensor, "B D"],
+        control: Float[Tensor, "B L G"] | None,
+        control_strength: float,
+    ) -> Float[Tensor, "B C L M"]:
+        """The velocity; at strength 0 exactly that without control."""
+        dtype = self._transformer.dtype
+        latent_, film_ = latent.to(dtype), film.to(dtype)
+        time = torch.full((len(latent),), timestep, dtype=dtype, device=self.device)
+        added = None
+        if control is not None and self._branch is not None:
+            hidden, steering = self._transformer.embedded(latent_, time, film_)
+            added = [control_strength * part for part in self._branch(hidden, steering, control.to(dtype))]
+        velocity: Tensor = self._transformer(latent_, time, film_, added)
+        return velocity.to(latent.dtype)
+
+
+class GuidedDenoiser:
+    """Any denoiser with classifier-free guidance, over any number of windows."""
+
+    def __init__(self, denoiser: Denoiser, windows_per_forward: int | None = None) -> None:
+        """Wrap a denoiser; `windows_per_forward` bounds memory, and is 1 on a CPU and 4 elsewhere if not given.
 
         On a CPU more gains no time, and 1 makes a take's bits independent of what else is in the batch.
         """
-        self._unet = unet
+        self._denoiser = denoiser
         self._windows_per_forward = windows_per_forward
 
-    def predict_noise(
+    def predict(
         self,
         latent: Float[Tensor, "B C L M"],
-        timestep: int,
+        timestep: int | float,
         windows: Sequence[Window],
         condition: Condition,
         guidance_scale: float,
@@ -63,9 +136,8 @@ class GuidedDenoiser:
             if is_cancelled():
                 raise CancelledError("The job was cancelled while the sound was being generated; nothing was kept.")
             views = torch.stack([latent[take, :, window.start : window.stop] for window, take in batch])
-            films = torch.stack([condition.shots[window.shot] for window, _ in batch])
-            noise = self._guided(views, timestep, films, condition.unconditional, guidance_scale)
-            for (window, take), part in zip(batch, noise, strict=True):
+            seen = self._guided(views, timestep, [window for window, _ in batch], condition, guidance_scale)
+            for (window, take), part in zip(batch, seen, strict=True):
                 weights = window.weights.to(part)[None, :, None]
                 prediction[take, :, window.start : window.stop] += weights * part
         return prediction
@@ -76,22 +148,27 @@ class GuidedDenoiser:
         def length(window: Window) -> int:
             return window.stop - window.start
 
-        size = self._windows_per_forward or (1 if self._unet.device.type == "cpu" else WINDOWS_PER_FORWARD_ON_GPU)
+        size = self._windows_per_forward or (1 if self._denoiser.device.type == "cpu" else WINDOWS_PER_FORWARD_ON_GPU)
         for _, group in groupby(sorted(windows, key=length), key=length):
             items = [(window, take) for window in group for take in range(takes)]
             yield from (items[k : k + size] for k in range(0, len(items), size))
 
-    def _guided(self, views: Tensor, timestep: int, films: Tensor, unconditional: Tensor, scale: float) -> Tensor:
-        """Classifier-free guidance (Ho & Salimans 2022), both sides in one forward, the unconditional first."""
+    def _guided(
+        self, views: Tensor, timestep: int | float, windows: Sequence[Window], condition: Condition, scale: float
+    ) -> Tensor:
+        """Classifier-free guidance (Ho & Salimans 2022): away from the other side, which knows no control either."""
+        films = torch.stack([condition.shots[window.shot] for window in windows])
+        strength = condition.control_strength
+        control = None
+        if condition.control is not None:
+            control = torch.stack([condition.control_of(window.start, window.stop) for window in windows])
         if scale == 1:
-            return self._forward(views, timestep, films)
-        both = self._forward(torch.cat([views, views]), timestep, torch.cat([unconditional.expand_as(films), films]))
-        without, with_condition = both.chunk(2)
+            return self._denoiser(views, timestep, films, control, strength)
+        other = condition.unconditional.expand_as(films)
+        if control is None:
+            both = self._denoiser(torch.cat([views, views]), timestep, torch.cat([other, films]), None, strength)
+            without, with_condition = both.chunk(2)
+        else:
+            without = self._denoiser(views, timestep, other, None, strength)
+            with_condition = self._denoiser(views, timestep, films, control, strength)
         return without + scale * (with_condition - without)
-
-    def _forward(self, views: Tensor, timestep: int, films: Tensor) -> Tensor:
-        dtype = self._unet.dtype
-        result: Tensor = self._unet(
-            views.to(dtype), timestep, encoder_hidden_states=None, class_labels=films.to(dtype)
-        ).sample
-        return result.to(views.dtype)

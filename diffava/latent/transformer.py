@@ -26,7 +26,7 @@ class LatentTransformer(nn.Module):
         self, channels: int, film_dim: int, width: int, block_count: int, head_count: int, kernel_frames: int = 5
     ) -> None:
         super().__init__()
-        self.width, self.block_count = width, block_count
+        self.width, self.head_dim = width, width // head_count
         self.linear_in = nn.Linear(channels, width)
         self.time_in = nn.Sequential(nn.Linear(TIME_WIDTH, width), nn.SiLU(), nn.Linear(width, width))
         self.film_in = nn.Linear(film_dim, width)
@@ -71,7 +71,7 @@ class LatentTransformer(nn.Module):
             control: What a control branch adds after each of the first blocks, one entry a block.
         """
         hidden, steering = self.embedded(latent, time, film)
-        rotation = rotary(hidden.shape[1], self.blocks[0].head_dim, hidden)
+        rotation = rotary(hidden.shape[1], self.head_dim, hidden)
         for number, block in enumerate(self.blocks):
             hidden = block(hidden, steering, rotation)
             if control is not None and number < len(control):
@@ -105,7 +105,8 @@ class TransformerBlock(nn.Module):
         normed = self.norm_attention(hidden) * (1 + scale_a) + shift_a
         mixed = self._attention(normed, rotation) + self.convolution(normed.transpose(1, 2)).transpose(1, 2)
         hidden = hidden + gate_a * mixed
-        return hidden + gate_m * self.mlp(self.norm_mlp(hidden) * (1 + scale_m) + shift_m)
+        hidden = hidden + gate_m * self.mlp(self.norm_mlp(hidden) * (1 + scale_m) + shift_m)
+        return hidden
 
     def _attention(self, hidden: Tensor, rotation: Tensor) -> Tensor:
         batch, length, width = hidden.shape

@@ -121,7 +121,9 @@ def _hits(kind: Kind, takes: list[Take], span: Interval, rng: Generator) -> tupl
     session = [take for take in takes if take.origin == first.origin]
     pool = session if rng.random() < 0.8 else [first]
     shortest = 0.16 if kind.action == "impact" else 0.35
-    typical = max(shortest, float(np.median([take.duration_s for take in pool])) * (0.6 if kind.action == "impact" else 1))
+    typical = max(
+        shortest, float(np.median([take.duration_s for take in pool])) * (0.6 if kind.action == "impact" else 1)
+    )
     style = rng.integers(3)
     if style == 0:
         times = [rng.uniform(start, max(start, stop - min(1.0, typical)))]
@@ -141,7 +143,11 @@ def _hits(kind: Kind, takes: list[Take], span: Interval, rng: Generator) -> tupl
     room = [*spaced[1:], span[1]]
     strengths = 10 ** (rng.uniform(-8, 0, len(spaced)) / 20)
     hits = tuple(
-        Hit(time, float(strength), min(take.duration_s, max(shortest, until - time) if kind.action == "voice" else math.inf))
+        Hit(
+            time,
+            float(strength),
+            min(take.duration_s, max(shortest, until - time) if kind.action == "voice" else math.inf),
+        )
         for time, strength, take, until in zip(spaced, strengths, used, room, strict=True)
     )
     return hits, tuple(used)
@@ -161,7 +167,9 @@ def _add(samples: Float[np.ndarray, "S"], take: Float[np.ndarray, "N"], time_s: 
     part += faded[: len(part)]
 
 
-def _add_texture(samples: Float[np.ndarray, "S"], take: Float[np.ndarray, "N"], interval: Interval, gain: float) -> None:
+def _add_texture(
+    samples: Float[np.ndarray, "S"], take: Float[np.ndarray, "N"], interval: Interval, gain: float
+) -> None:
     first, stop = (round(edge * RATE_HZ) for edge in interval)
     length = stop - first
     offset = first % max(1, len(take) - length) if len(take) > length else 0

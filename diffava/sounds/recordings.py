@@ -45,10 +45,14 @@ def read_recordings(folder: Path) -> tuple[Recording, ...]:
         with manifest.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
-        raise DataError(f"{manifest} cannot be read ({error}); give a folder of recordings with its manifest.") from error
+        raise DataError(
+            f"{manifest} cannot be read ({error}); give a folder of recordings with its manifest."
+        ) from error
     missing = [column for column in COLUMNS if rows and column not in rows[0]]
     if not rows or missing:
-        raise DataError(f"{manifest} lacks {', '.join(missing) or 'every row'}; its columns must be {', '.join(COLUMNS)}.")
+        raise DataError(
+            f"{manifest} lacks {', '.join(missing) or 'every row'}; its columns must be {', '.join(COLUMNS)}."
+        )
     of_kind: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         for kind in kinds():
@@ -64,7 +68,9 @@ def read_recordings(folder: Path) -> tuple[Recording, ...]:
                 raise DataError(f"{path} is in {manifest} but not on disk; fetch the recordings again.")
             origin = _origin(row)
             recordings.append(
-                Recording(path, name, origin, splits[origin], row["label"], row["licence"], row["author"], row["source_repo"])
+                Recording(
+                    path, name, origin, splits[origin], row["label"], row["licence"], row["author"], row["source_repo"]
+                )
             )
     return tuple(recordings)
 

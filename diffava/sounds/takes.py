@@ -81,7 +81,9 @@ def load_takes(recordings: Iterable[Recording], cache_folder: Path) -> TakeLibra
     recordings = tuple(recordings)
     key = hashlib.sha256(f"{CUTTING_VERSION}".encode())
     for recording in recordings:
-        key.update(f"{recording.path.name} {recording.kind} {recording.split} {recording.path.stat().st_size}\n".encode())
+        key.update(
+            f"{recording.path.name} {recording.kind} {recording.split} {recording.path.stat().st_size}\n".encode()
+        )
     stem = cache_folder / f"takes-{key.hexdigest()[:16]}"
     index, data = stem.with_suffix(".json"), stem.with_suffix(".npy")
     if not index.exists():
@@ -147,7 +149,8 @@ def cut(samples: Float[np.ndarray, "S"], action: Action) -> list[Float[np.ndarra
 
 def _level_db(samples: Float[np.ndarray, "S"]) -> Float[np.ndarray, "N"]:
     blocks = samples[: len(samples) // BLOCK_SAMPLES * BLOCK_SAMPLES].reshape(-1, BLOCK_SAMPLES)
-    return 10 * np.log10(np.mean(blocks**2, axis=1) + 1e-12)
+    level_db: Float[np.ndarray, "N"] = 10 * np.log10(np.mean(blocks**2, axis=1) + 1e-12)
+    return level_db
 
 
 def _spans(loud: Any, gap: int) -> list[tuple[int, int]]:

@@ -3,8 +3,10 @@
 Clip number k of a bank is `draw_clip` of the seed `first_seed + k`, so every bank of a split speaks of the same clips.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ import torch
 from jaxtyping import Float
 
 from diffava.condition.timing_guide import energy_curve, onset_curve
-from diffava.features.clap import AudioEncoder, ClapTextEncoder
-from diffava.features.video import VideoEncoder
+from diffava.features.clap import ClapTextEncoder
+from diffava.features.mel_audio import AudioEncoder
 from diffava.scenes.render import render
 from diffava.sounds.captions import caption
 from diffava.sounds.composition import Clip, draw_clip, waveform_of
@@ -26,7 +28,6 @@ from diffava.waveform.mel import MelAnalysis
 from diffava.waveform.stacked_pca import StackedPca
 
 EXACT_CAPTIONS, VAGUE_CAPTIONS = 4, 2  # of each clip, drawn anew from its phrases
-SECONDS_SEEN = 6  # tokens of a clip: five whole seconds and the rest
 
 
 @dataclass(frozen=True)
@@ -67,21 +68,30 @@ def sound_bank(folder: Path, source: ClipSource, spec: Spec, pca: StackedPca) ->
     return build_bank(folder, source.count, entry, source.info)
 
 
-def clap_bank(folder: Path, source: ClipSource, text: ClapTextEncoder, audio: AudioEncoder) -> ClipBank:
-    """`exact [4, D]` and `vague [2, D]` captions, `audio [D]` of the whole clip, `seconds [T, D]` of each second."""
+def text_bank(folder: Path, source: ClipSource, text: ClapTextEncoder) -> ClipBank:
+    """What CLAP says of `exact [4, D]` and `vague [2, D]` captions of each clip."""
+    embed = cache(lambda caption: text.encode([caption])[0].half().numpy())  # many clips share a caption
 
     def entry(number: int) -> Mapping[str, Any]:
         clip = source.clip(number)
         rng = np.random.default_rng((1, source.first_seed + number))
-        samples = torch.from_numpy(waveform_of(clip, source.library))[None]
-        exact = [caption(clip.score, rng) for _ in range(EXACT_CAPTIONS)]
-        vague = [caption(clip.score, rng, vague=0.8) for _ in range(VAGUE_CAPTIONS)]
-        said = text.encode([*exact, *vague]).half().numpy()
         return {
-            "exact": said[:EXACT_CAPTIONS],
-            "vague": said[EXACT_CAPTIONS:],
+            "exact": np.stack([embed(caption(clip.score, rng)) for _ in range(EXACT_CAPTIONS)]),
+            "vague": np.stack([embed(caption(clip.score, rng, vague=0.8)) for _ in range(VAGUE_CAPTIONS)]),
+        }
+
+    return build_bank(folder, source.count, entry, source.info)
+
+
+def audio_bank(folder: Path, source: ClipSource, audio: AudioEncoder) -> ClipBank:
+    """What CLAP hears in each clip, `audio [D]`, and in each of its whole seconds, `seconds [T, D]`."""
+
+    def entry(number: int) -> Mapping[str, Any]:
+        samples = torch.from_numpy(waveform_of(source.clip(number), source.library))[None]
+        seconds = samples[:, : math.floor(source.duration_s) * RATE_HZ]
+        return {
             "audio": audio.encode(samples)[0].half().numpy(),
-            "seconds": audio.encode_seconds(samples)[0, : SECONDS_SEEN - 1].half().numpy(),
+            "seconds": audio.encode_seconds(seconds)[0].half().numpy(),
         }
 
     return build_bank(folder, source.count, entry, source.info)

@@ -149,14 +149,13 @@ class GeneratorTask:
         self, bank: ClipBank, rows: np.ndarray, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """FiLM vectors, the text of the control sequence, and the picture's tokens (all items or none have one)."""
-        names = [name for name in FILM_MIX if name != "aligned" or self._alignment is not None]
+        names = [name for name in FILM_MIX if self._alignment is not None or name in ("exact", "vague")]
         weights = np.array([FILM_MIX[name] for name in names])
         pick = rng.choice(len(names), len(rows), p=weights / weights.sum())
         variants = rng.integers(0, bank["exact"].shape[1], len(rows))
         of = {
             "exact": np.asarray(bank["exact"][rows])[np.arange(len(rows)), variants],
             "vague": np.asarray(bank["vague"][rows])[np.arange(len(rows)), variants % bank["vague"].shape[1]],
-            "audio": np.asarray(bank["audio"][rows]),
         }
         said = np.where((rng.random(len(rows)) < 0.6)[:, None], of["exact"], of["vague"])
         text = torch.from_numpy(said.astype(np.float32))
@@ -165,6 +164,7 @@ class GeneratorTask:
             tokens = torch.from_numpy(np.asarray(bank["tokens"][rows], dtype=np.float32))
             with torch.no_grad():
                 fused = self._alignment.fuse(text, tokens).mean(dim=1)
+            of["audio"] = np.asarray(bank["audio"][rows])
             of["aligned"] = torch.nn.functional.normalize(fused, dim=-1).numpy()
             if rng.random() < 0.35:  # hits and performances also come without a picture
                 tokens = None

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from diffava.config import SchedulerSection
-from diffava.latent.noise_schedule import Sampler
-from diffava.latent.regeneration import KeptLatent, NoiseLevel, step_down_and_back_up
+from diffava.latent.noise_schedule import DiffusionSampler, NoiseLevel
+from diffava.latent.regeneration import KeptLatent, step_down_and_back_up
 
 FRAMES, HOLE, DRAWS, KEPT_PARTS = 256, slice(96, 160), 2000, 3
 MADE_ANEW = torch.zeros(FRAMES, dtype=torch.bool)
@@ -50,7 +50,7 @@ def draw_holes(field: Tensor, kept: Tensor, method: str, solver: str, steps: int
     def noise() -> Tensor:
         return torch.randn(DRAWS, 1, FRAMES, 1, generator=generator, dtype=torch.float64)
 
-    sampler = Sampler(solver, steps, SchedulerSection())
+    sampler = DiffusionSampler(solver, steps, SchedulerSection())
     keeper = KeptLatent(kept[None, :, None], MADE_ANEW)
     x = keeper.noised(noise(), sampler.noise_level(0))
     for step in range(steps):
@@ -63,9 +63,9 @@ def draw_holes(field: Tensor, kept: Tensor, method: str, solver: str, steps: int
             if method == "guide":
                 prediction = reconstruction_guidance(x, prediction, matrix, kept, level)
             else:
-                prediction = keeper.hold(x, prediction, level)
+                prediction = keeper.hold(x, prediction, sampler, step)
             if repeat and step + 1 < steps:
-                x = step_down_and_back_up(x, prediction, level, sampler.noise_level(step + 1), noise())
+                x = step_down_and_back_up(x, prediction, sampler, step, noise())
         # The solver works in single precision; so does the pipeline.
         x = sampler.step(prediction, step, x).double()
     return x[:, 0, HOLE, 0]

@@ -61,10 +61,10 @@ def test_a_built_model_is_in_evaluation_mode_without_gradients(nano):
     modules = (
         nano.features.text.model,
         nano.features.video.model,
-        nano.alignment,
-        nano.denoiser,
-        nano.vae,
-        nano.vocoder,
+        nano.parts["alignment"],
+        nano.parts["unet"],
+        nano.parts["vae"],
+        nano.parts["vocoder"],
     )
     assert not any(module.training for part in modules for module in part.modules())
     assert not any(weight.requires_grad for part in modules for weight in part.parameters())
@@ -86,8 +86,7 @@ def test_what_is_heard_depends_on_the_prompt_and_the_picture(nano):
 
 def test_mini_has_the_size_of_the_coming_default():
     mini = build("mini")
-    parts = (mini.features.text.model, mini.features.video.model, mini.alignment, mini.denoiser, mini.vae, mini.vocoder)
-    assert 10e6 < sum(weight.numel() for part in parts for weight in part.parameters()) < 30e6
+    assert 10e6 < sum(weight.numel() for part in mini.parts.values() for weight in part.parameters()) < 30e6
 
 
 def test_a_model_whose_tokenizer_must_be_fetched_is_not_built_from_nothing():
@@ -221,7 +220,7 @@ def test_a_preset_may_be_given_as_a_configuration(nano):
 def test_a_model_computes_where_it_is_told_with_the_same_weights(nano):
     """torch's "meta" device stands for a GPU here: it is somewhere else, and everywhere at hand."""
     elsewhere = build("nano", device="meta")
-    parts = (elsewhere.features.text.model, elsewhere.features.video.model, elsewhere.alignment)
-    parts += (elsewhere.denoiser, elsewhere.vae, elsewhere.vocoder)
+    parts = (elsewhere.features.text.model, elsewhere.features.video.model, elsewhere.parts["alignment"])
+    parts += (elsewhere.parts["unet"], elsewhere.parts["vae"], elsewhere.parts["vocoder"])
     assert {weight.device.type for part in parts for weight in part.parameters()} == {"meta"}
     assert elsewhere.weights_sha256 == nano.weights_sha256

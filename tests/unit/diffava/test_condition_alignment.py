@@ -136,16 +136,16 @@ def test_training_reaches_every_weight_of_the_alignment():
 
 def test_training_reaches_nothing_but_the_alignment():
     pipeline = build("nano")
-    pipeline.alignment.requires_grad_(True)
+    pipeline.parts["alignment"].requires_grad_(True)
     text = pipeline.features.text.encode(["rain", "steps"])
     video = torch.stack([pipeline.features.video.encode(torch.zeros(8, 32, 32, 3, dtype=torch.uint8))] * 2)[:, None]
-    contrastive_loss(unit(2, 1, 32), pipeline.alignment.fuse(text, video)).backward()
+    contrastive_loss(unit(2, 1, 32), pipeline.parts["alignment"].fuse(text, video)).backward()
     frozen = (
         pipeline.features.text.model,
         pipeline.features.video.model,
-        pipeline.denoiser,
-        pipeline.vae,
-        pipeline.vocoder,
+        pipeline.parts["unet"],
+        pipeline.parts["vae"],
+        pipeline.parts["vocoder"],
     )
     assert all(weight.grad is None and not weight.requires_grad for part in frozen for weight in part.parameters())
-    assert any(weight.grad is not None for weight in pipeline.alignment.parameters())
+    assert any(weight.grad is not None for weight in pipeline.parts["alignment"].parameters())

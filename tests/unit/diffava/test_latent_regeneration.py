@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from diffava.builders import build
-from diffava.config import load_config
+from diffava.config import FlowSection, SchedulerSection, load_config
+from diffava.latent.denoiser import UNetDenoiser
 from diffava.latent.diffusion import LatentDiffusion
-from diffava.latent.noise_schedule import Sampler
+from diffava.latent.noise_schedule import DiffusionSampler, FlowSampler
 from diffava.latent.regeneration import KeptLatent, frames_made_anew, step_down_and_back_up
 from diffava.spec import Condition, FoleyRequest, KeptPart, Spec
 
@@ -21,7 +22,7 @@ def regenerate(pipeline, frames, start, stop, kept_latent, sampler="dpmpp_2m", s
     kept = KeptPart(torch.zeros(samples), start * 1920, stop * 1920)
     request = FoleyRequest("x", samples, seeds=seeds, step_count=6, kept=kept, sampler=sampler, cut_samples=cuts)
     vectors = torch.nn.functional.normalize(torch.randn(len(cuts) + 2, 32, generator=torch.Generator().manual_seed(1)))
-    diffusion = LatentDiffusion(pipeline.denoiser, pipeline.spec, pipeline.config.scheduler)
+    diffusion = LatentDiffusion(UNetDenoiser(pipeline.parts["unet"]), pipeline.spec, pipeline.config.scheduler)
     condition = Condition(vectors[1:], vectors[0])
     return diffusion.sample(request, condition, kept_latent, lambda _: None, lambda: False).values
 
@@ -61,7 +62,7 @@ def test_the_same_seed_makes_the_same_part_to_the_bit_and_takes_differ(nano):
 
 def test_only_windows_that_touch_the_part_are_denoised_and_each_noise_level_but_the_last_five_times(nano):
     lengths = []
-    handle = nano.denoiser.register_forward_hook(lambda module, inputs, output: lengths.append(inputs[0].shape[2]))
+    handle = nano.parts["unet"].register_forward_hook(lambda module, inputs, output: lengths.append(inputs[0].shape[2]))
     regenerate(nano, 1501, 700, 710, some_latent(nano, 1501))
     handle.remove()
     touching = 1  # of 16 windows, 128 frames long and about 92 apart
@@ -78,12 +79,15 @@ def test_the_padding_behind_the_range_is_made_anew_with_a_part_that_ends_the_ran
     assert torch.nonzero(frames_made_anew(SPEC, kept, 16))[:, 0].tolist() == list(range(9, 16))
 
 
-def test_a_step_down_and_back_up_leaves_the_latent_at_its_noise_level():
+@pytest.mark.parametrize(
+    "sampler", [DiffusionSampler("dpmpp_2m", 20, SchedulerSection()), FlowSampler(20, FlowSection())]
+)
+def test_a_step_down_and_back_up_leaves_the_latent_at_its_noise_level(sampler):
     generator = torch.Generator().manual_seed(0)
     data, noise, fresh = (torch.randn(200_000, generator=generator) for _ in range(3))
-    sampler = Sampler("dpmpp_2m", 20, build("nano").config.scheduler)
-    level, lower = sampler.noise_level(12), sampler.noise_level(13)
-    again = step_down_and_back_up(level[0] * data + level[1] * noise, noise, level, lower, fresh)
+    level = sampler.noise_level(12)
+    latent = level[0] * data + level[1] * noise
+    again = step_down_and_back_up(latent, sampler.prediction_of(latent, data, 12), sampler, 12, fresh)
     left = again - level[0] * data
     assert left.std() == pytest.approx(level[1], rel=0.01)
     assert abs(torch.corrcoef(torch.stack([left, noise]))[0, 1]) < 0.9  # it is not the noise that it was
@@ -93,7 +97,7 @@ def test_holding_is_renoising_with_one_fixed_noise():
     generator = torch.Generator().manual_seed(0)
     values, noise = torch.randn(2, 4, 3, generator=generator), torch.randn(1, 2, 4, 3, generator=generator)
     kept = KeptLatent(values, torch.tensor([False, False, True, True]))
-    level = (0.6, 0.8)
-    held = kept.hold(kept.noised(noise, level), torch.full_like(noise, 9.0), level)
-    torch.testing.assert_close(held[:, :, :2], noise[:, :, :2])
+    sampler = DiffusionSampler("dpmpp_2m", 20, SchedulerSection())
+    held = kept.hold(kept.noised(noise, sampler.noise_level(9)), torch.full_like(noise, 9.0), sampler, 9)
+    torch.testing.assert_close(held[:, :, :2], noise[:, :, :2], rtol=1e-4, atol=1e-4)
     assert torch.equal(held[:, :, 2:], torch.full_like(noise, 9.0)[:, :, 2:])

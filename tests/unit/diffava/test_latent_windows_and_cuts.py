@@ -1,7 +1,5 @@
 """What windows and cuts do to a latent, seen with stand-ins for the U-Net whose prediction is known."""
 
-from types import SimpleNamespace
-
 import torch
 
 from diffava.config import load_config
@@ -15,22 +13,21 @@ SPEC = Spec.of(load_config("audioldm-s"))
 class StandIn:
     """Predicts what `rule(views, films)` says, `[n, C, L, M]`."""
 
-    dtype = torch.float32
     device = torch.device("cpu")
-    config = SimpleNamespace(block_out_channels=(1, 1, 1, 1))
+    length_multiple = 8
 
     def __init__(self, rule):
         self.rule = rule
 
-    def __call__(self, views, timestep, encoder_hidden_states, class_labels):
-        return SimpleNamespace(sample=self.rule(views, class_labels))
+    def __call__(self, latent, timestep, film, control, control_strength):
+        return self.rule(latent, film)
 
 
 def predict(rule, latent, cuts, shots, guidance_scale=1.0, unconditional=0.0):
     plan = plan_windows(SPEC, latent.shape[2] * 1920, tuple(cut * 1920 for cut in cuts), 8)
     condition = Condition(torch.tensor(shots)[:, None], torch.tensor([unconditional]))
     denoiser = GuidedDenoiser(StandIn(rule))
-    return denoiser.predict_noise(latent, 500, plan.windows, condition, guidance_scale, lambda: False)
+    return denoiser.predict(latent, 500, plan.windows, condition, guidance_scale, lambda: False)
 
 
 def film_everywhere(views, films):

@@ -74,7 +74,7 @@ def test_what_one_shot_shows_leaves_the_condition_of_every_other_as_it_was_to_th
     def condition(rgb):
         features = nano.features.encode(request, in_chunks(rgb), lambda _: None, lambda: False)
         assert [features.shot.count(shot) for shot in range(3)] == [2, 1, 2]
-        return nano.alignment(features).shots
+        return nano.parts["alignment"](features).shots
 
     before, after = condition(frames), condition(changed)
     assert torch.equal(before[0], after[0])
@@ -166,7 +166,7 @@ def test_cancelling_while_the_kept_take_is_read_starts_no_sampling(nano):
 
 def test_memory_of_a_long_range_holds_latents_but_no_more_than_a_chunk_of_sound(nano):
     lengths = []
-    hook = nano.vocoder.register_forward_hook(lambda module, inputs, output: lengths.append(output.shape[-1]))
+    hook = nano.parts["vocoder"].register_forward_hook(lambda module, inputs, output: lengths.append(output.shape[-1]))
     sizes = []
     for waveform in nano.generate(FoleyRequest("rain", 60 * 48_000, step_count=1), []):
         sizes.append(waveform.samples.shape[0])

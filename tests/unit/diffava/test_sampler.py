@@ -6,9 +6,10 @@ import torch
 from diffava.builders import build
 from diffava.config import SchedulerSection
 from diffava.errors import CancelledError, RequestError
+from diffava.latent.denoiser import UNetDenoiser
 from diffava.latent.diffusion import LatentDiffusion
 from diffava.latent.noise import TakeNoise
-from diffava.latent.noise_schedule import Sampler
+from diffava.latent.noise_schedule import DiffusionSampler
 from diffava.spec import Condition, FoleyRequest, Progress
 from diffava.waveform.autoencoder import MelAutoencoder
 from diffava.waveform.vocoder import Vocoder
@@ -44,7 +45,9 @@ def condition_of(shots=1, dim=32):
 
 
 def denoise(pipeline, asked, condition=None, **fields):
-    diffusion = LatentDiffusion(pipeline.denoiser, pipeline.spec, pipeline.config.scheduler, **fields)
+    diffusion = LatentDiffusion(
+        UNetDenoiser(pipeline.parts["unet"]), pipeline.spec, pipeline.config.scheduler, **fields
+    )
     condition = condition or condition_of(len(asked.cut_samples) + 1)
     return diffusion.sample(asked, condition, None, ignore, never).values
 
@@ -63,12 +66,12 @@ def oracle(nano):
         # It is deprecated as a whole; it stays the judge of what AudioLDM's inference is.
         warnings.simplefilter("ignore")
         pipeline = AudioLDMPipeline(
-            vae=nano.vae,
+            vae=nano.parts["vae"],
             text_encoder=ClapTextModelWithProjection(text),
             tokenizer=nano.features.text.tokenizer,
-            unet=nano.denoiser,
+            unet=nano.parts["unet"],
             scheduler=scheduler,
-            vocoder=nano.vocoder,
+            vocoder=nano.parts["vocoder"],
         )
         pipeline.set_progress_bar_config(disable=True)
         yield pipeline
@@ -95,10 +98,10 @@ def test_latents_and_sound_are_those_of_the_audioldm_pipeline_of_diffusers(nano,
     ours = denoise(nano, asked, condition, windows_per_forward=2)
     assert audio.shape == (2, 81920)
     assert torch.equal(ours, seen[-1])
-    decoded = [torch.cat(list(MelAutoencoder(nano.vae, spec).decode(latent))) for latent in ours]
+    decoded = [torch.cat(list(MelAutoencoder(nano.parts["vae"], spec).decode(latent))) for latent in ours]
     mel = torch.stack(decoded)
     torch.testing.assert_close(mel, oracle.decode_latents(seen[-1])[:, 0], rtol=1e-4, atol=1e-4)
-    pieces = [torch.cat(list(Vocoder(nano.vocoder).vocode([one]))) for one in mel]
+    pieces = [torch.cat(list(Vocoder(nano.parts["vocoder"]).vocode([one]))) for one in mel]
     torch.testing.assert_close(torch.stack(pieces), audio, rtol=1e-3, atol=1e-4)
 
 
@@ -106,11 +109,11 @@ def test_latents_and_sound_are_those_of_the_audioldm_pipeline_of_diffusers(nano,
 def test_a_range_of_one_window_is_plain_sampling_to_the_bit(nano, name):
     asked = request(64, seeds=(5,), sampler=name, guidance_scale=1.0)
     condition = condition_of()
-    sampler = Sampler(name, asked.step_count, SCHEDULE)
+    sampler = DiffusionSampler(name, asked.step_count, SCHEDULE)
     latent = TakeNoise(5).draw(nano.spec.latent_channels, 64, nano.spec.latent_mel_bins)[None]
     with torch.no_grad():
         for step, timestep in enumerate(sampler.timesteps):
-            noise = nano.denoiser(latent, timestep, None, class_labels=condition.shots).sample
+            noise = nano.parts["unet"](latent, timestep, None, class_labels=condition.shots).sample
             latent = sampler.step(noise, step, latent)
     assert torch.equal(denoise(nano, asked, condition), latent)
 
@@ -130,7 +133,7 @@ def test_windows_in_larger_forwards_give_the_same_latents_to_float_precision(nan
 
 def test_no_forward_of_the_u_net_holds_more_windows_than_allowed(nano):
     sizes = []
-    handle = nano.denoiser.register_forward_hook(lambda module, inputs, output: sizes.append(inputs[0].shape[0]))
+    handle = nano.parts["unet"].register_forward_hook(lambda module, inputs, output: sizes.append(inputs[0].shape[0]))
     denoise(nano, request(600, seeds=(1, 2), step_count=1), windows_per_forward=3)
     handle.remove()
     assert max(sizes) == 6  # with guidance's other side
@@ -173,7 +176,7 @@ def test_the_largest_seed_of_the_wire_is_a_seed():
 def test_a_perfect_denoiser_leads_any_number_of_steps_back_to_the_data(name, step_count):
     data = torch.linspace(-1, 1, 12)
     noise = torch.randn(12, generator=torch.Generator().manual_seed(0))
-    sampler = Sampler(name, step_count, SCHEDULE)
+    sampler = DiffusionSampler(name, step_count, SCHEDULE)
     signal, level = sampler.noise_level(0)
     x = signal * data + level * noise
     for step in range(step_count):
@@ -186,27 +189,27 @@ def test_a_perfect_denoiser_leads_any_number_of_steps_back_to_the_data(name, ste
 
 def test_the_noise_schedule_is_audioldms():
     """Its largest sigma, and the timesteps of the "leading" spacing with an offset of 1."""
-    assert Sampler("ddim", 10, SCHEDULE).timesteps == (901, 801, 701, 601, 501, 401, 301, 201, 101, 1)
-    signal, noise = Sampler("dpmpp_2m", 20, SCHEDULE).noise_level(0)
+    assert DiffusionSampler("ddim", 10, SCHEDULE).timesteps == (901, 801, 701, 601, 501, 401, 301, 201, 101, 1)
+    signal, noise = DiffusionSampler("dpmpp_2m", 20, SCHEDULE).noise_level(0)
     assert noise / signal == pytest.approx(83.8, abs=0.05)
 
 
 def test_more_steps_than_noise_levels_are_refused_with_the_number_to_ask_for():
     with pytest.raises(RequestError, match="cannot run 1000 steps; ask for at most 999"):
-        Sampler("ddim", 1000, SCHEDULE)
+        DiffusionSampler("ddim", 1000, SCHEDULE)
 
 
 def test_progress_counts_every_step_from_zero(nano):
     seen = []
-    diffusion = LatentDiffusion(nano.denoiser, nano.spec, SCHEDULE)
+    diffusion = LatentDiffusion(UNetDenoiser(nano.parts["unet"]), nano.spec, SCHEDULE)
     diffusion.sample(request(16), condition_of(), None, seen.append, never)
     assert seen == [Progress("latent", done, 4) for done in range(5)]
 
 
 def test_cancelling_stops_before_the_next_forward_of_the_u_net(nano):
     seen, forwards = [], []
-    handle = nano.denoiser.register_forward_hook(lambda *_: forwards.append(1))
-    diffusion = LatentDiffusion(nano.denoiser, nano.spec, SCHEDULE)
+    handle = nano.parts["unet"].register_forward_hook(lambda *_: forwards.append(1))
+    diffusion = LatentDiffusion(UNetDenoiser(nano.parts["unet"]), nano.spec, SCHEDULE)
     with pytest.raises(CancelledError, match="cancelled"):
         diffusion.sample(request(600, step_count=50), condition_of(), None, seen.append, lambda: len(forwards) >= 7)
     handle.remove()
@@ -227,6 +230,6 @@ def error_on_a_gaussian(sampler, step_count, spread=0.3):
 
 
 def test_twenty_steps_of_the_fast_solver_come_closer_than_a_hundred_of_ddim():
-    fast = error_on_a_gaussian(Sampler("dpmpp_2m", 20, SCHEDULE), 20)
+    fast = error_on_a_gaussian(DiffusionSampler("dpmpp_2m", 20, SCHEDULE), 20)
     assert fast < 0.01
-    assert fast < error_on_a_gaussian(Sampler("ddim", 100, SCHEDULE), 100)
+    assert fast < error_on_a_gaussian(DiffusionSampler("ddim", 100, SCHEDULE), 100)

@@ -106,4 +106,4 @@ def fail(error):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_auto_takes_the_gpu():
     (pipeline,) = LocalEngine(("nano",))._pipelines.values()
-    assert pipeline.denoiser.device.type == "cuda"
+    assert pipeline.parts["unet"].device.type == "cuda"
