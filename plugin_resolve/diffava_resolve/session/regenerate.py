@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.session.ancestry import inherited_guide
 from diffava_resolve.session.generate import PlacedClip, render
@@ -17,7 +19,7 @@ from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.timing import Guided, Timing, guide_of
-from diffava_resolve.spec import Region
+from diffava_resolve.spec import Picture, Region
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import PlacedTake, find_clip, media_folder, replace_takes
@@ -83,11 +85,7 @@ def _render_whole(
     """New takes of exactly the old one's length, to what the viewer sees where the clip lies now."""
     birthplace = clip.chosen.receipt.region
     picture = picture_of(timeline, clip.take_region, source.parent)
-    whole = (0, birthplace.sample_count)
-    if timing is None:
-        guided = Guided(inherited_guide(clip, whole, whole, source.parent, folder))
-    else:
-        guided = guide_of(timing, clip.sample_of_frame, birthplace.sample_count, folder)
+    guided = _guide_of_whole(timing, clip, source.parent, folder)
     job = settings.job(client.info(), birthplace.sample_count, picture.cut_samples, guide=guided.guide)
     measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
     takes = render(
@@ -109,30 +107,15 @@ def _render_part(
 ) -> PlacedClip:
     """New takes that differ from the old one in the part alone; a job each, since the server does one part a job."""
     old = clip.chosen.receipt
-    part_start, part_stop = clip.samples_of(part)
-    context = context_of(clip, part)
-    context_start, context_stop = clip.samples_of(context)
-    picture = picture_of(timeline, context, source.parent)
-    partial = PartialJob(
-        old_take=clip.take_path(clip.chosen, source.parent),
-        old_sha256=old.wav_sha256,
-        start_sample=context_start,
-        stop_sample=context_stop,
-        part=Part.of_take(
-            part_start,
-            part_stop,
-            old.region.sample_count,
-            cut_samples=tuple(context_start + cut for cut in picture.cut_samples),
-        ),
-    )
-    if timing is None:
-        span = (part_start, part_stop), (context_start, context_stop)
-        guided = Guided(inherited_guide(clip, *span, source.parent, folder))
-    else:
-        guided = _guide_of_part(timing, clip, partial, folder)
-    job_samples = context_stop - context_start
+    picture = picture_of(timeline, context_of(clip, part), source.parent)
+    partial = _partial_job(clip, part, picture, source.parent)
+    guided = _guide_of_part(timing, clip, partial, source.parent, folder)
     wanted = settings.job(
-        client.info(), job_samples, picture.cut_samples, partial.regenerate_samples, guide=guided.guide
+        client.info(),
+        partial.stop_sample - partial.start_sample,
+        picture.cut_samples,
+        partial.regenerate_samples,
+        guide=guided.guide,
     )
     measure = TakeMeasure(picture, on_event, partial.start_sample, wanted.guide.hit_samples)
     takes: list[PlacedTake] = []
@@ -152,12 +135,41 @@ def _render_part(
     return PlacedClip.of(clip.clip_id, clip.track_name, part, tuple(takes), picture)
 
 
-def _guide_of_part(timing: Timing, clip: FoleyClip, partial: PartialJob, folder: MediaFolder) -> Guided:
+def _partial_job(clip: FoleyClip, part: Region, picture: Picture, base_directory: Path) -> PartialJob:
+    """The job for a part of the take that is heard; `picture` is of the part and what goes along with it."""
+    old = clip.chosen.receipt
+    start_sample, stop_sample = clip.samples_of(picture.region)
+    cut_samples = tuple(start_sample + cut for cut in picture.cut_samples)
+    return PartialJob(
+        old_take=clip.take_path(clip.chosen, base_directory),
+        old_sha256=old.wav_sha256,
+        start_sample=start_sample,
+        stop_sample=stop_sample,
+        part=Part.of_take(*clip.samples_of(part), old.region.sample_count, cut_samples=cut_samples),
+    )
+
+
+def _guide_of_whole(timing: Timing | None, clip: FoleyClip, base_directory: Path, folder: MediaFolder) -> Guided:
+    """The guide of a job for a whole take; a performance begins where the clip is heard, however it was trimmed."""
+    sample_count = clip.chosen.receipt.region.sample_count
+    if timing is None:
+        return Guided(inherited_guide(clip, (0, sample_count), (0, sample_count), base_directory, folder))
+    unheard = np.zeros(clip.sample_of_frame(clip.region.start_frame), np.float32)
+    return guide_of(timing, clip.sample_of_frame, sample_count - len(unheard), folder, before=(unheard,))
+
+
+def _guide_of_part(
+    timing: Timing | None, clip: FoleyClip, partial: PartialJob, base_directory: Path, folder: MediaFolder
+) -> Guided:
     """The guide of a job for a part; a performance begins with the part, and the old take's own sound surrounds it."""
+    start, stop = partial.part.start_sample, partial.part.stop_sample
+    if timing is None:
+        job = (partial.start_sample, partial.stop_sample)
+        return Guided(inherited_guide(clip, (start, stop), job, base_directory, folder))
     return guide_of(
         timing,
         lambda frame: clip.sample_of_frame(frame) - partial.start_sample,
-        partial.part.stop_sample - partial.part.start_sample,
+        stop - start,
         folder,
         before=partial.kept_before(),
         after=partial.kept_after(),

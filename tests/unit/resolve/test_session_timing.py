@@ -248,6 +248,23 @@ def test_a_clip_that_was_moved_takes_new_hits_where_it_lies_now(cut, tmp_path):
     assert client.jobs[0].guide.hit_samples == (0, sample_of_frame(40, RATE))
 
 
+def test_a_performance_begins_where_a_trimmed_clip_is_heard(cut, voice, tmp_path):
+    import opentimelineio as otio
+
+    path, _ = foley(cut, Timing(), span=("f0", "f72"))
+    timeline = read_timeline(path)
+    (clip,) = timeline.audio_tracks()[0].find_clips()
+    frames = [otio.opentime.RationalTime(count, float(RATE)) for count in (9, 63)]
+    clip.source_range = otio.opentime.TimeRange(*frames)
+    clip.parent().insert(0, otio.schema.Gap(duration=frames[0]))
+    otio.adapters.write_to_file(timeline, str(tmp_path / "trimmed.otio"))
+    _, client = again(tmp_path / "trimmed.otio", "again.otio", timing=Timing(performance=voice))
+    (sent,) = client.performances
+    first = sample_of_frame(9, RATE)
+    assert not sent[:first].any()
+    assert np.array_equal(sent[first : first + 48_000], soundfile.read(voice, dtype="float32")[0])
+
+
 def test_a_missing_performance_of_an_earlier_take_is_said_before_anything_is_made(cut, voice, tmp_path):
     path, _ = foley(cut, Timing(performance=voice))
     (kept,) = (tmp_path / "made.foley").glob("performance-*.wav")
