@@ -240,13 +240,42 @@ def test_an_unknown_model(refused, cut):
         ("--steps", 100_000, "100000 steps"),
         ("--guidance", 0.5, "guidance scale is 0.5"),
         ("--guidance", "nan", "guidance scale is nan"),
-        ("--sampler", "euler", "no sampler 'euler'"),
+        ("--sampler", "heun", "no sampler 'heun'"),
     ],
 )
 def test_settings_out_of_their_bounds(refused, cut, option, value, says):
     code, said = refused(*foley(cut.path, f"{option}={value}"))
     assert code == 2
     assert says in said
+
+
+def test_a_silent_performance(refused, cut):
+    silent = cut.path.with_name("silent.wav")
+    with wave.open(str(silent), "wb") as file:
+        file.setparams((1, 2, 48_000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 48_000))
+    code, says = refused(*foley(cut.path, "--performance", silent))
+    assert (code, "silent.wav is silent in the range; give a recording" in says) == (2, True)
+
+
+def test_a_performance_that_is_no_sound(refused, cut):
+    noise = cut.path.with_name("noise.wav")
+    noise.write_bytes(os.urandom(5000))
+    code, says = refused(*foley(cut.path, "--performance", noise))
+    assert (code, "noise.wav cannot be read" in says) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--hits", "f100"), "f100 lies outside the range"),
+        (("--hits", "f3", "--markers-as-hits"), "exclude each other"),
+        (("--markers-as-hits",), "no marker inside the range"),
+    ],
+)
+def test_hits_that_cannot_be(refused, cut, options, says):
+    code, said = refused(*foley(cut.path, *options))
+    assert (code, says in said) == (2, True)
 
 
 def test_an_output_over_the_input(refused, cut):
