@@ -26,11 +26,11 @@ class MotionVideoEncoder:
         self.group_frames = group_frames
         self.token_dim: int = model.token.out_features
 
-    def encode_shot(self, groups: Iterable[UInt8[Tensor, "F height width 3"]]) -> Iterator[SeenGroup]:
+    def encode_shot(self, groups: Iterable[UInt8[Tensor, "_ height width 3"]]) -> Iterator[SeenGroup]:
         """Say what is seen in each group of one shot; groups are pulled until a piece and its context are there."""
         coming = iter(groups)
-        waiting: deque[UInt8[Tensor, "F height width 3"]] = deque()
-        before: UInt8[Tensor, "F height width 3"] | None = None
+        waiting: deque[UInt8[Tensor, "_ height width 3"]] = deque()
+        before: UInt8[Tensor, "_ height width 3"] | None = None
         while True:
             _fill(waiting, coming)
             if not waiting:
@@ -64,7 +64,7 @@ class MotionVideoEncoder:
 
 
 def _fill(
-    waiting: "deque[UInt8[Tensor, 'F height width 3']]", coming: Iterator[UInt8[Tensor, "F height width 3"]]
+    waiting: deque[UInt8[Tensor, "_ height width 3"]], coming: Iterator[UInt8[Tensor, "_ height width 3"]]
 ) -> None:
     """Pull until there is a piece and, behind it, its context or the end of the shot."""
     while sum(len(rgb) for rgb in list(waiting)[PIECE_GROUPS:]) < CONTEXT_FRAMES:

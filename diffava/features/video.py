@@ -36,7 +36,7 @@ class VideoEncoder(Protocol):
     group_frames: int
     token_dim: int
 
-    def encode_shot(self, groups: Iterable[UInt8[Tensor, "F height width 3"]]) -> Iterator[SeenGroup]:
+    def encode_shot(self, groups: Iterable[UInt8[Tensor, "_ height width 3"]]) -> Iterator[SeenGroup]:
         """Say what is seen in each group of one shot, in order; groups are pulled when they are needed."""
         ...
 
@@ -64,7 +64,7 @@ class XClipVideoEncoder:
         self.group_frames: int = model.config.num_frames
         self.token_dim: int = model.config.hidden_size
 
-    def encode_shot(self, groups: Iterable[UInt8[Tensor, "F height width 3"]]) -> Iterator[SeenGroup]:
+    def encode_shot(self, groups: Iterable[UInt8[Tensor, "_ height width 3"]]) -> Iterator[SeenGroup]:
         """The token of each group; X-CLIP looks at no other group and tells no time."""
         return (SeenGroup(self.encode(rgb)) for rgb in groups)
 

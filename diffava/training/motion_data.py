@@ -110,6 +110,6 @@ def filmed_otherwise(rgb: UInt8[np.ndarray, "F H W 3"], rng: Generator) -> UInt8
     lit = np.stack([levels.clip(0, 255).round().astype(np.uint8)[rgb[..., c], c] for c in range(3)], axis=-1)
     pictures = torch.from_numpy(np.roll(lit, (down, right), (1, 2)))
     if rng.random() < 0.4:
-        noise = torch.randn(pictures.shape) * float(rng.uniform(1, 6))
+        noise = torch.from_numpy(rng.standard_normal(pictures.shape, np.float32)) * float(rng.uniform(1, 6))
         pictures = (pictures + noise).clamp(0, 255).to(torch.uint8)
     return pictures
