@@ -43,8 +43,11 @@ class Figure:
     def as_json(self) -> dict[str, Any]:
         """Plain values, without what is not known."""
         fields = {**self.__dict__, "verdict": self.verdict}
-        known = {name: value for name, value in fields.items() if value not in (None, "", 0) or name == "value"}
-        return {name: v for name, v in known.items() if not (isinstance(v, float) and not math.isfinite(v))}
+        return {name: value for name, value in fields.items() if _is_known(value)}
+
+
+def _is_known(value: Any) -> bool:
+    return value not in (None, "") and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def mean_figure(key: str, title: str, values: Sequence[float], **more: Any) -> Figure:
@@ -55,7 +58,7 @@ def mean_figure(key: str, title: str, values: Sequence[float], **more: Any) -> F
     return measured(key, title, kept, lambda drawn: float(np.mean(drawn)), **more)
 
 
-def measured(key: str, title: str, items: Sequence[Item], figure: Callable[[list[Item]], float], **more: Any) -> Figure:
+def measured(key: str, title: str, items: Sequence[Item], figure: Callable[[list[Item]], float], rounds: int = 500, **more: Any) -> Figure:
     """Any figure of a list of clips, with its interval."""
-    low, high = bootstrap_interval(items, figure, rounds=500)
+    low, high = bootstrap_interval(items, figure, rounds=rounds)
     return Figure(key, title, figure(list(items)), low, high, len(items), **more)

@@ -56,6 +56,7 @@ def film_pictures(
     fitted: np.ndarray | None = None
     with av.open(str(path)) as container:
         first_s: float | None = None
+        frame_s = float(1 / (container.streams.video[0].average_rate or frame_rate))
         for frame in container.decode(video=0):
             time_s = frame.time if first_s is None else frame.time - first_s
             first_s = frame.time if first_s is None else first_s
@@ -67,7 +68,7 @@ def film_pictures(
             fitted = _fit(frame, size_pixels)
         if fitted is None:
             raise DataError(f"{path} has no pictures; take it out of the manifest.")
-        if len(shown) < longest_s * frame_rate and _centre_s(shown, frame_rate) < time_s + 1 / frame_rate:
+        while len(shown) < longest_s * frame_rate and _centre_s(shown, frame_rate) < time_s + frame_s:
             shown.append(fitted)
     return np.stack(shown)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from fractions import Fraction
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ Pictures = UInt8[np.ndarray, "F height width 3"]
 CHUNK_FRAMES = 32
 
 
+@runtime_checkable  # so that tests can check arguments against it
 class Generator(Protocol):
     """Whatever makes a sound of `request.sample_count` samples at 48 kHz for a request and its pictures."""
 

@@ -73,6 +73,6 @@ def _figures(name: str, clips: list[_Clip], jury: Jury) -> list[Figure]:
     return [
         measured(f"is_{name}", f"IS on judge a, {name}", clips, inception),
         measured(f"kl_{name}", f"KL on judge a, {name}", clips, divergence),
-        measured(f"fad_{name}", f"FAD on judge a's features, {name}", clips, window_distance),
-        measured(f"fd_{name}", f"FD on judge a's features, {name}", clips, distance),
+        measured(f"fad_{name}", f"FAD on judge a's features, {name}", clips, window_distance, rounds=100),
+        measured(f"fd_{name}", f"FD on judge a's features, {name}", clips, distance, rounds=100),
     ]
