@@ -36,7 +36,9 @@ def magnitude(samples: Float[Tensor, "B S"], resolution: Resolution) -> Float[Te
 def convergence(reference: Float[Tensor, "B F T"], other: Float[Tensor, "B F T"]) -> Float[Tensor, "B"]:
     """Spectral convergence: the difference's norm in parts of the reference's (Arik et al. 2018, eq. 2)."""
     floor = AMPLITUDE_FLOOR * (reference.shape[1] * reference.shape[2]) ** 0.5
-    return (reference - other).norm(dim=(1, 2)) / reference.norm(dim=(1, 2)).clamp(min=floor)
+    difference: Tensor = torch.linalg.matrix_norm(reference - other)
+    size: Tensor = torch.linalg.matrix_norm(reference)
+    return difference / size.clamp(min=floor)
 
 
 def log_distance(one: Float[Tensor, "B F T"], other: Float[Tensor, "B F T"]) -> Float[Tensor, "B"]:
