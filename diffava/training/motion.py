@@ -92,20 +92,21 @@ class MotionTask:
         onset = binary_cross_entropy_with_logits(logits, batch.onsets, weight=weight)
         energy = huber_loss(seen.energy.float(), batch.energy, delta=0.1) * 10
         meaning = self._contrast(self._tokens(seen.features), batch)
-        return {"loss": 3 * onset + energy + 0.2 * meaning, "onset": onset, "energy": energy, "meaning": meaning}
+        return {"loss": 3 * onset + energy + 0.3 * meaning, "onset": onset, "energy": energy, "meaning": meaning}
 
     def _tokens(self, features: Float[Tensor, "B F C"]) -> Float[Tensor, "N D"]:
         """Where each whole second of each scene lies in CLAP's space."""
         seconds = features.shape[1] // self._token_frames
-        groups = features[:, : seconds * self._token_frames].unflatten(1, (seconds, -1)).flatten(0, 1)
+        whole = features[:, : seconds * self._token_frames]
+        groups = whole.reshape(len(features) * seconds, self._token_frames, features.shape[2])
         return normalize(self.module.encoder.to_sound(self.module.encoder.tokens(groups)).float(), dim=-1)
 
     def _contrast(self, tokens: Float[Tensor, "N D"], batch: MotionBatch) -> Float[Tensor, ""]:
         """Each second's sound is a target where what is heard is what is seen; its words always are."""
         seen, heard = batch.seen.flatten(), batch.heard.flatten()
-        codes = seen.unique()
-        words = torch.stack([self._words[int(code)] for code in codes])
-        fits_words = (seen[:, None] == codes[None]).float()
+        codes = sorted(set(seen.tolist()))
+        words = torch.stack([self._words[code] for code in codes])
+        fits_words = (seen[:, None] == torch.tensor(codes)[None]).float()
         fits_sounds = (seen[:, None] == heard[None]).float()
         scale = self.module.log_scale.clamp(max=HARDEST).exp()
         to_words, to_sounds = scale * tokens @ words.T, scale * tokens @ batch.sound.flatten(0, 1).T
@@ -166,7 +167,7 @@ def words_of(text: ClapTextEncoder, codes: set[int]) -> dict[int, Tensor]:
 
 def peaks_of(onsets: Float[np.ndarray, "F K"], frame_rate: float) -> list[float]:
     """The times of a target curve's ones, in seconds."""
-    return (np.flatnonzero(onsets.reshape(-1) == 1) / (frame_rate * onsets.shape[1])).tolist()
+    return [float(step) / (frame_rate * onsets.shape[1]) for step in np.flatnonzero(onsets.reshape(-1) == 1)]
 
 
 def hit_f1(picked: list[list[float]], truths: list[list[float]], tolerance_s: float = HIT_TOLERANCE_S) -> float:
