@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from diffava.evaluation.judge import CLIP_S
 from diffava.evaluation.judge_training import judged_kinds
 from diffava.scenes.render import render
-from diffava.sounds.captions import ANYTHING, caption
+from diffava.sounds.captions import caption
 from diffava.sounds.composition import Clip, draw_clip, waveform_of
 from diffava.sounds.kinds import kind_named
 from diffava.sounds.score import Score
@@ -134,6 +134,3 @@ def _leaves(score: Score) -> bool:
 def clip_samples() -> int:
     """The length of every case at 48 kHz."""
     return round(CLIP_S * RATE_HZ)
-
-
-__all__ = ["ANYTHING", "Case", "HeldOutSet", "clip_samples", "render_unseen"]

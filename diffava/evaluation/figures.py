@@ -58,7 +58,9 @@ def mean_figure(key: str, title: str, values: Sequence[float], **more: Any) -> F
     return measured(key, title, kept, lambda drawn: float(np.mean(drawn)), **more)
 
 
-def measured(key: str, title: str, items: Sequence[Item], figure: Callable[[list[Item]], float], rounds: int = 500, **more: Any) -> Figure:
+def measured(
+    key: str, title: str, items: Sequence[Item], figure: Callable[[list[Item]], float], rounds: int = 500, **more: Any
+) -> Figure:
     """Any figure of a list of clips, with its interval."""
     low, high = bootstrap_interval(items, figure, rounds=rounds)
     return Figure(key, title, figure(list(items)), low, high, len(items), **more)

@@ -48,7 +48,7 @@ class JudgePlan:
 
     name: str
     splits: tuple[Split, ...]
-    step_count: int = 600
+    step_count: int = 1200
     seed: int = 0
 
 

@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float
 
 from diffava.errors import DataError
-from diffava.evaluation.cases import ANYTHING, Case, HeldOutSet, clip_samples
+from diffava.evaluation.cases import Case, HeldOutSet, clip_samples
 from diffava.evaluation.generators import Generator
+from diffava.sounds.captions import ANYTHING
 from diffava.sounds.takes import RATE_HZ
 from diffava.spec import FoleyRequest, GuideSource
 

@@ -5,7 +5,7 @@ has one split, since ten of so few clips would be too small. KL is paired with t
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -44,7 +44,7 @@ def paper_table(sounds: Sounds, jury: Jury) -> list[Figure]:
             better = text[name] if setting is not TEXT and name in ("kl", "fd") else None
             # "Better than text alone" is a strict bound.
             at_most = None if better is None else math.nextafter(better, -math.inf)
-            figures.append(Figure(**{**figure.__dict__, "real": other.value, "at_most": at_most}))
+            figures.append(replace(figure, real=other.value, at_most=at_most))
     return figures
 
 
