@@ -20,6 +20,7 @@ _HOME = {
     "FoleyPipeline": "diffava.pipeline",
     "build": "diffava.builders",
     "load": "diffava.builders",
+    "open_model": "diffava.builders",
     "save": "diffava.builders",
 }
 __all__ = list(_HOME)

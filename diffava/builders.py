@@ -1,14 +1,17 @@
 """The only place that chooses classes: from a configuration to a pipeline, with random weights or saved ones."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import init_empty_weights
 
-from diffava.checkpoints.folder import CONFIG, read_manifest, read_part, weights_sha256, write_folder
+from diffava.checkpoints.embedded import embedded_folder
+from diffava.checkpoints.folder import read_part, weights_sha256, write_folder
+from diffava.checkpoints.manifest import CONFIG, read_manifest
 from diffava.condition.conditioner import Conditioner
-from diffava.config import ModelConfig, config_from_dict, load_config
+from diffava.config import ModelConfig, config_from_dict, load_config, preset_names
 from diffava.errors import CheckpointError, ConfigError
 from diffava.features.clap import ClapTextEncoder
 from diffava.features.encoder import PromptAndPictureEncoder
@@ -51,24 +54,60 @@ def build(preset: str | Path | ModelConfig, seed: int = 0, device: torch.device 
         parts = make_parts(config)
         if "vocoder" in parts:
             set_moderate_level(parts["vae"], parts["vocoder"])
-    return _pipeline(config, parts, byte_tokenizer(), device)
+    return assemble(config, parts, byte_tokenizer(), device)
 
 
-def save(pipeline: FoleyPipeline, folder: Path) -> None:
-    """Write a pipeline's configuration, weights and tokenizer; the folder appears complete or not at all.
+def open_model(name_or_folder: str | Path, device: torch.device | str = "cpu") -> FoleyPipeline:
+    """The model that a command names: a preset with the weights that ship for it, or what is in a saved folder.
+
+    Only a preset that is meant to have random weights is given some; any other without weights is refused.
 
     Raises:
-        CheckpointError: Something is there already, or the disk refuses.
+        ConfigError: There is no such model, or no weights of it are here.
+        CheckpointError: As `load`.
+    """
+    name = str(name_or_folder)
+    if name not in preset_names() and Path(name_or_folder).is_dir():
+        return load(Path(name_or_folder), device)
+    config = load_config(name)
+    folder = embedded_folder(name)
+    if folder is not None:
+        return load(folder, device)
+    if config.has_random_weights or config.needs_published_weights:
+        return build(config, device=device)
+    raise ConfigError(
+        f"The model '{name}' has no weights here; train it with `diffava train {name}`, or give the folder of a saved "
+        "model. To try the commands alone, 'nano' has random weights."
+    )
+
+
+def save(
+    pipeline: FoleyPipeline,
+    folder: Path,
+    dtype: torch.dtype = torch.float32,
+    documents: Mapping[str, str] | None = None,
+) -> None:
+    """Write a pipeline's configuration, weights and tokenizer; the folder appears complete or not at all.
+
+    Args:
+        pipeline: What is saved.
+        folder: Where to; must not exist or be empty.
+        dtype: What parameters are rounded to on the disk; they are float32 again when loaded.
+        documents: Texts that belong to the model (a card, credits), by the names of their files.
+
+    Raises:
+        CheckpointError: Something is there already, a weight is too large for `dtype`, or the disk refuses.
     """
     features = pipeline.features
     if not isinstance(features, PromptAndPictureEncoder):
         raise CheckpointError(f"A pipeline with the encoder {type(features).__name__} cannot be saved as a folder.")
-    write_folder(
-        Path(folder),
-        pipeline.config.model_dump(mode="json"),
-        pipeline.parts,
-        lambda unfinished: features.text.tokenizer.save_pretrained(unfinished / TOKENIZER),
-    )
+
+    def write_extras(unfinished: Path) -> None:
+        features.text.tokenizer.save_pretrained(unfinished / TOKENIZER)
+        for name, text in (documents or {}).items():
+            (unfinished / name).write_text(text, "utf-8")
+
+    write_folder(Path(folder), pipeline.config.model_dump(mode="json"), pipeline.parts, write_extras, dtype)
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> FoleyPipeline:
@@ -86,10 +125,13 @@ def load(folder: Path, device: torch.device | str = "cpu") -> FoleyPipeline:
     for name, part in parts.items():
         read_part(folder, name, part)
     tokenizer = load_tokenizer(folder / TOKENIZER, config.clap.text.vocab_size)
-    return _pipeline(config, parts, tokenizer, device)
+    return assemble(config, parts, tokenizer, device)
 
 
-def _pipeline(config: ModelConfig, parts: dict[str, Any], tokenizer: Any, device: torch.device | str) -> FoleyPipeline:
+def assemble(
+    config: ModelConfig, parts: dict[str, Any], tokenizer: Any, device: torch.device | str = "cpu"
+) -> FoleyPipeline:
+    """A pipeline of parts as `make_parts` names them, wherever their weights come from; it freezes them."""
     sha256 = weights_sha256(parts)
     for part in parts.values():
         part.eval().requires_grad_(False).to(device)

@@ -232,6 +232,7 @@ class ModelConfig(Section):
     licence: str
     commercial_use_allowed: bool
     warning: str = ""
+    has_random_weights: bool = False  # on purpose: a model to try commands with, not to hear
     parameter_count: PositiveInt | None = None
     spec: SpecSection = SpecSection()
     clap: ClapSection = ClapSection()

@@ -82,6 +82,6 @@ def _generator(model: str, weights: Path | None, held_out: HeldOutSet) -> Genera
         return RealRecordings(held_out)
     if model == "noise":
         return Noise()
-    from diffava.builders import build, load
+    from diffava.builders import load, open_model
 
-    return PipelineGenerator(build(model) if weights is None else load(weights))
+    return PipelineGenerator(open_model(model) if weights is None else load(weights))

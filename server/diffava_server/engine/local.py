@@ -138,12 +138,11 @@ def _device(asked: str) -> "torch.device":
 
 
 def _open(name: str, device: "torch.device") -> "FoleyPipeline":
-    from diffava import builders
-    from diffava.config import preset_names
+    from diffava.builders import open_model
     from diffava.errors import DiffavaError
 
     try:
-        return builders.build(name, device=device) if name in preset_names() else builders.load(Path(name), device)
+        return open_model(name, device)
     except DiffavaError as error:
         raise UnknownModelError(f"The model '{name}' cannot be loaded: {error}") from error
 
