@@ -19,8 +19,9 @@ from diffava_resolve.timeline.regions import region_of_timeline
 from diffava_resolve.timeline.viewer import picture_of
 from support.server import server_process
 
-FRAMES = 3 * SHOT_FRAMES
-SAMPLES = FRAMES * 2002  # at 24000/1001 a frame has exactly 2002 samples
+SHOTS = 3
+FRAMES = SHOTS * SHOT_FRAMES
+SHOT_SAMPLES = SHOT_FRAMES * 2002  # at 24000/1001 a frame has exactly 2002 samples
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +41,17 @@ def test_the_four_results_are_what_they_say(demo, tmp_path, capsys):
     said = demo(tmp_path / "demo", capsys)
     timeline = otio.adapters.read_from_file(said["timeline"])
     (foley,) = timeline.audio_tracks()
-    (clip,) = foley.find_clips()
-    assert clip.range_in_parent().duration.to_frames() == FRAMES
-    assert len(clip.media_references()) == len(said["takes"]) == 2
-    assert [soundfile.info(take).frames for take in said["takes"]] == [SAMPLES, SAMPLES]
+    clips = list(foley.find_clips())
+    assert [clip.range_in_parent().start_time.to_frames() for clip in clips] == [0, SHOT_FRAMES, 2 * SHOT_FRAMES]
+    assert [clip.range_in_parent().duration.to_frames() for clip in clips] == [SHOT_FRAMES] * SHOTS
+    assert [len(clip.media_references()) for clip in clips] == [2] * SHOTS
+    assert [soundfile.info(take).frames for take in said["takes"]] == [SHOT_SAMPLES] * 2 * SHOTS
+    assert said["hit_count"] >= 12
     with av.open(said["preview"]) as preview:
         assert sum(1 for _ in preview.decode(video=0)) == FRAMES
     with av.open(said["preview"]) as preview:
         heard = sum(frame.samples for frame in preview.decode(audio=0))
-        assert 0 <= heard - SAMPLES < 2 * 1024  # AAC comes in packets of 1024
+        assert 0 <= heard - SHOTS * SHOT_SAMPLES < 2 * 1024  # AAC comes in packets of 1024
     picture = matplotlib.image.imread(said["picture"])
     assert picture.shape[:2] == (900, 1600)
     assert len(np.unique(picture[..., :3].reshape(-1, 3), axis=0)) > 5000  # thumbnails and a spectrogram, not a blank

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from diffava_resolve.cli.options import ServerOptions
 from diffava_resolve.cli.output import AsJson, Output
-from diffava_resolve.demo.run import run_demo
+from diffava_resolve.demo.run import in_words, run_demo
 
 
 def demo(
@@ -25,6 +25,7 @@ def demo(
         with output.progress() as bar:
             result = run_demo(out, model.name, client, on_event=bar.show)
     output.line("The demo is done. Look at the picture first, then play the preview:")
+    output.line(f"  {in_words(result.sync)}")
     output.line(f"  {result.picture_path}    cuts, hits and sound on one time axis")
     output.line(f"  {result.preview_path}    the cut with its foley")
     output.line(f"  {result.timeline_path}    the timeline with the new track, for your editor")
@@ -39,5 +40,8 @@ def demo(
             "preview": str(result.preview_path),
             "picture": str(result.picture_path),
             "model": model.name,
+            "hit_count": result.sync.hit_count,
+            "matched_count": result.sync.matched_count,
+            "median_absolute_error_ms": result.sync.median_absolute_error_ms,
         }
     )

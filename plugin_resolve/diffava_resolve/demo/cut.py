@@ -13,7 +13,8 @@ import av
 import numpy as np
 import opentimelineio as otio
 
-from diffava_resolve.demo.shots import HEIGHT_PIXELS, WIDTH_PIXELS, Shot, demo_shots
+from diffava_resolve.demo.shots import Shot, demo_shots
+from diffava_resolve.demo.stage import HEIGHT_PIXELS, WIDTH_PIXELS
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import write_whole
 
@@ -26,10 +27,10 @@ TIMELINE_LABEL_FRAME = 3_600 * 24  # 01:00:00:00
 
 @dataclass(frozen=True)
 class DemoCut:
-    """The cut on disk, what to ask for, and the timeline seconds at which something visibly hits."""
+    """The cut on disk, what to ask for in each clip, and the timeline seconds at which something visibly hits."""
 
     timeline_path: Path
-    prompt: str
+    prompts: tuple[str, ...]
     hits_s: tuple[float, ...]
 
 
@@ -37,14 +38,14 @@ def write_cut(directory: Path) -> DemoCut:
     """Render the shots into `directory` and write `cut.otio` beside them; what is already there is kept."""
     directory.mkdir(parents=True, exist_ok=True)
     media_frames = SHOT_FRAMES + 2 * HANDLE_FRAMES
-    shots = demo_shots(float(media_frames / RATE))
+    shots = demo_shots(RATE)
     for shot in shots:
         path = directory / f"{shot.name}.mp4"
         if not path.exists():
             write_whole(path, partial(_render, shot=shot, frame_count=media_frames))
     timeline_path = directory / "cut.otio"
     write_otio(_timeline(shots, media_frames), directory, timeline_path)
-    return DemoCut(timeline_path, "; ".join(shot.prompt for shot in shots), _visible_hits(shots))
+    return DemoCut(timeline_path, tuple(shot.prompt for shot in shots), _visible_hits(shots))
 
 
 def _render(target: Path, shot: Shot, frame_count: int) -> None:
@@ -52,7 +53,7 @@ def _render(target: Path, shot: Shot, frame_count: int) -> None:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "16", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = WIDTH_PIXELS, HEIGHT_PIXELS, "yuv420p"
         for number in range(frame_count):
-            image = shot.draw(float(number / RATE))
+            image = shot.draw(float((number + Fraction(1, 2)) / RATE))  # a frame shows the middle of its time
             pixels = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
             for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
                 container.mux(packet)

@@ -1,7 +1,7 @@
 """One picture that shows a take at a glance: what is seen, what is heard, and whether they meet.
 
-Thumbnails, waveform and spectrogram stand over one time axis; cuts are lines through all of them, hits seen in the
-picture are marks above the waveform, onsets heard in the take are marks below it.
+Thumbnails, waveform and spectrogram stand over one time axis; cuts are lines through all of them, the picture's hits
+are marks above the waveform with lines through both, onsets heard in the take are marks below it.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,7 @@ class TakePicture:
 
     title: str
     subtitle: str
+    measured: str  # how hits and onsets meet, in words
     thumbnails: Sequence[Thumbnail]
     samples: np.ndarray  # float32 [S] at SAMPLE_RATE_HZ
     cuts_s: Sequence[float]
@@ -51,9 +52,10 @@ def draw(content: TakePicture, target: Path) -> None:
     strip, wave, spectrum = figure.subplots(
         3, 1, sharex=True, gridspec_kw={"height_ratios": [0.78, 1.7, 2.5], "hspace": 0.06}
     )
-    figure.subplots_adjust(left=0.06, right=0.975, top=0.88, bottom=0.075)
-    figure.text(0.06, 0.945, content.title, fontsize=20, color=_INK, weight="bold")
-    figure.text(0.06, 0.905, content.subtitle, fontsize=12, color="#5a6170")
+    figure.subplots_adjust(left=0.06, right=0.975, top=0.87, bottom=0.075)
+    figure.text(0.06, 0.952, content.title, fontsize=20, color=_INK, weight="bold")
+    figure.text(0.06, 0.919, content.subtitle, fontsize=12, color="#5a6170")
+    figure.text(0.06, 0.889, content.measured, fontsize=12, color=_INK)
     _draw_strip(strip, content.thumbnails, duration_s)
     _draw_wave(wave, content.samples, duration_s)
     _draw_spectrum(spectrum, content.samples, duration_s)
@@ -63,7 +65,8 @@ def draw(content: TakePicture, target: Path) -> None:
         for side in axes.spines.values():
             side.set_visible(False)
         axes.tick_params(colors=_INK, labelsize=11, length=0)
-    _mark(wave, content.hits_s, 1.07, "v", _HIT, "hits seen in the picture")
+    _mark(wave, content.hits_s, 1.07, "v", _HIT, "hits in the picture")
+    spectrum.vlines(list(content.hits_s), 0, 1, color="white", linewidth=0.7, alpha=0.5)
     _mark(wave, content.onsets_s, -1.07, "^", _ONSET, "onsets heard in the take")
     wave.plot([], [], color=_CUT, linewidth=1.6, linestyle=(0, (5, 3)), label="cuts")
     figure.legend(
