@@ -59,7 +59,12 @@ def mean_figure(key: str, title: str, values: Sequence[float], **more: Any) -> F
 
 
 def measured(
-    key: str, title: str, items: Sequence[Item], figure: Callable[[list[Item]], float], rounds: int = 500, **more: Any
+    key: str,
+    title: str,
+    items: Sequence[Item],
+    figure: Callable[[list[Item]], float],
+    rounds: int = 500,
+    **more: Any,
 ) -> Figure:
     """Any figure of a list of clips, with its interval."""
     low, high = bootstrap_interval(items, figure, rounds=rounds)

@@ -74,7 +74,7 @@ def film_pictures(
 
 
 def film_sound(path: Path) -> Float[np.ndarray, "S"]:
-    """The film's sound, one channel at 48 kHz.
+    """The film's sound at 48 kHz, the mean of its channels.
 
     Raises:
         DataError: The file has no sound.
@@ -82,10 +82,10 @@ def film_sound(path: Path) -> Float[np.ndarray, "S"]:
     with av.open(str(path)) as container:
         if not container.streams.audio:
             raise DataError(f"{path} has no sound; take it out of the manifest or say has_audio=no.")
-        resampler = av.AudioResampler("flt", "mono", RATE_HZ)
-        blocks = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-        blocks += [out.to_ndarray()[0] for out in resampler.resample(None)]
-    return np.concatenate(blocks).astype(np.float32)
+        resampler = av.AudioResampler("fltp", None, RATE_HZ)
+        blocks = [out.to_ndarray() for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+        blocks += [out.to_ndarray() for out in resampler.resample(None)]
+    return np.asarray(np.concatenate(blocks, axis=1).mean(0), np.float32)
 
 
 def _centre_s(shown: list[np.ndarray], frame_rate: Fraction) -> float:

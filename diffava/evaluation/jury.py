@@ -22,6 +22,7 @@ class Jury:
     a: Judge
     b: Judge
     library: TakeLibrary
+    real_per_kind: int = REAL_PER_KIND
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -42,7 +43,7 @@ class Jury:
     @cached_property
     def real(self) -> tuple[list[Float[np.ndarray, "_"]], Int64[np.ndarray, "N"]]:
         """Clips composed of held-out takes, as many of each kind, and their labels."""
-        return held_out_clips(self.library, self.kinds, REAL_PER_KIND)
+        return held_out_clips(self.library, self.kinds, self.real_per_kind)
 
     @cached_property
     def real_right(self) -> tuple[list[float], list[float]]:
