@@ -15,11 +15,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOT_IN_THE_TREE = {
     "LICENSE",
     ".gitignore",
+    ".gitattributes",
     "py.typed",
     "__init__.py",
     "README.md",
 }  # a folder's line is its __init__.py's
 WIDTH = 120
+WEIGHTS = "diffava/weights/"
 
 
 def tree_lines() -> list[str]:
@@ -43,19 +45,21 @@ def tree() -> dict[str, str]:
 
 
 def files_for_the_tree() -> set[str]:
-    """Every tracked file of our own, and of the tests every folder that holds files."""
+    """Every tracked file of our own; of the tests every folder that holds files, of shipped weights each model's."""
     wanted = set()
     for name in tracked_files():
         path = PurePosixPath(name)
         if name.startswith("tests/") and len(path.parts) > 2:
             wanted.add(f"{path.parent}/")
+        elif name.startswith(WEIGHTS):
+            wanted.add("/".join([*path.parts[:3], ""]))
         elif path.name not in NOT_IN_THE_TREE and not is_generated(name):
             wanted.add(name)
     return wanted
 
 
 def test_the_tree_names_every_file_and_nothing_else():
-    listed = {path for path in tree() if not path.endswith("/") or path.startswith("tests/")}
+    listed = {path for path in tree() if not path.endswith("/") or path.startswith(("tests/", WEIGHTS))}
     folders = {f"{parent}/" for path in files_for_the_tree() for parent in PurePosixPath(path).parents if parent.name}
     missing = files_for_the_tree() - listed
     gone = {path for path in tree() if path not in files_for_the_tree() | folders}
