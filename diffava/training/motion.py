@@ -92,7 +92,7 @@ class MotionTask:
         onset = binary_cross_entropy_with_logits(logits, batch.onsets, weight=weight)
         energy = huber_loss(seen.energy.float(), batch.energy, delta=0.1) * 10
         meaning = self._contrast(self._tokens(seen.features), batch)
-        return {"loss": 3 * onset + energy + 0.3 * meaning, "onset": onset, "energy": energy, "meaning": meaning}
+        return {"loss": 3 * onset + energy + 0.2 * meaning, "onset": onset, "energy": energy, "meaning": meaning}
 
     def _tokens(self, features: Float[Tensor, "B F C"]) -> Float[Tensor, "N D"]:
         """Where each whole second of each scene lies in CLAP's space."""

@@ -101,39 +101,15 @@ def _overlap_s(span: tuple[float, float], second: int) -> float:
 
 
 def filmed_otherwise(rgb: UInt8[np.ndarray, "F H W 3"], rng: Generator) -> UInt8[Tensor, "F H W 3"]:
-    """The same scene from another camera: mirrored, moved, in another light and colour, less sharp, with more noise."""
+    """The same scene from another camera: mirrored, shifted, in another light and colour, with more noise."""
     if rng.random() < 0.5:
         rgb = rgb[:, :, ::-1]
-    gain = np.exp(rng.normal(0, 0.3) + rng.normal(0, 0.12, 3))
-    levels = (np.arange(256)[:, None] - 127.5) * gain + 127.5 + rng.normal(0, 14) + rng.normal(0, 8, 3)
-    table = levels.clip(0, 255).round().astype(np.uint8)  # of each colour
-    pictures = _held_otherwise(np.stack([table[rgb[..., c], c] for c in range(3)], axis=-1), rng)
-    softness, noise = rng.uniform(0, 0.8, 2) * (rng.random(2) < 0.4)
-    seen = pictures.astype(np.float32)
-    if softness:
-        seen += softness * (_neighbours(seen) - seen)
-    if noise:
-        seen += 10 * noise * rng.standard_normal(seen.shape, np.float32)
-    return torch.from_numpy(seen.clip(0, 255).astype(np.uint8))
-
-
-def _neighbours(pictures: Float[np.ndarray, "F H W 3"]) -> Float[np.ndarray, "F H W 3"]:
-    """The mean of each pixel's four neighbours; beyond the edge lies the pixel itself."""
-    wide = np.pad(pictures, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
-    mean: Float[np.ndarray, "F H W 3"] = (wide[:, :-2, 1:-1] + wide[:, 2:, 1:-1]) / 4
-    mean += (wide[:, 1:-1, :-2] + wide[:, 1:-1, 2:]) / 4
-    return mean
-
-
-def _held_otherwise(rgb: UInt8[np.ndarray, "F H W 3"], rng: Generator) -> UInt8[np.ndarray, "F H W 3"]:
-    """Pictures of a camera that stands elsewhere, and half the time drifts and shakes."""
-    frames, height, width = rgb.shape[:3]
-    places = rng.uniform(-SHIFT_PIXELS, SHIFT_PIXELS, (1, 2)).repeat(frames, axis=0)
-    if rng.random() < 0.5:
-        drift, shake = rng.uniform(-SHIFT_PIXELS, SHIFT_PIXELS, 2), rng.uniform(0, 1.2)
-        places = places + np.linspace(-1, 1, frames)[:, None] * drift + rng.normal(0, shake, (frames, 2))
-    margin = 3 * SHIFT_PIXELS
-    offsets = margin + places.round().clip(-margin, margin).astype(int)
-    wide = np.pad(rgb, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="edge")
-    moved = [one[down : down + height, right : right + width] for one, (down, right) in zip(wide, offsets, strict=True)]
-    return np.stack(moved)
+    down, right = rng.integers(-SHIFT_PIXELS, SHIFT_PIXELS + 1, 2)
+    gain = np.exp(rng.normal(0, 0.25) + rng.normal(0, 0.08, 3))
+    levels = (np.arange(256)[:, None] - 127.5) * gain + 127.5 + rng.normal(0, 14)  # of each colour
+    lit = np.stack([levels.clip(0, 255).round().astype(np.uint8)[rgb[..., c], c] for c in range(3)], axis=-1)
+    pictures = torch.from_numpy(np.roll(lit, (down, right), (1, 2)))
+    if rng.random() < 0.4:
+        noise = torch.from_numpy(rng.standard_normal(pictures.shape, np.float32)) * float(rng.uniform(1, 6))
+        pictures = (pictures + noise).clamp(0, 255).to(torch.uint8)
+    return pictures
