@@ -174,7 +174,7 @@ class FoleyRequest:
     What the timing guide is made of, for a model that has one: with `guide` "picture", onsets and energy come from the
     picture; with "none", the picture gives meaning but no timing. `hit_samples` (strictly rising) stand in for the
     picture's onsets; a `performance` (the range's length, one channel, output rate) for its onsets and its energy.
-    `guide_strength` scales the control branch: 0 is off, 1 as trained.
+    `guide_strength` scales the control branch: 0 is off, 1 as trained. Without a `sampler` it is the model's.
 
     Raises:
         RequestError: A field is out of its bounds.
@@ -188,7 +188,7 @@ class FoleyRequest:
     frame_count: int = 0
     step_count: int = _DEFAULTS.step_count
     guidance_scale: float = _DEFAULTS.guidance_scale
-    sampler: SamplerName = _DEFAULTS.sampler
+    sampler: SamplerName | None = None
     kept: KeptPart | None = field(default=None, repr=False)
     guide: GuideSource = "picture"
     guide_strength: float = 1.0

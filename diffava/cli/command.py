@@ -39,6 +39,7 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
     "export": ("diffava_resolve.cli.export:export", "Write the timeline in another editor's format.", _RESULT),
     "serve": ("diffava_server.cli:serve", "Serve foley to editors until stopped.", _MACHINE),
     "doctor": ("diffava_installer.doctor:doctor", "Check this machine and say what to mend.", _MACHINE),
+    "train": ("diffava.cli.train:train_model", "Train a model from a folder of recordings.", _MACHINE),
     "evaluate": (
         "diffava.cli.evaluate:evaluate_model",
         "Measure a model on held-out recordings and scenes.",

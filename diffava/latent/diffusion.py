@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from diffava.config import FlowSection, SchedulerSection
+from diffava.errors import RequestError
 from diffava.latent.denoiser import Denoiser, GuidedDenoiser
 from diffava.latent.noise import TakeNoise
 from diffava.latent.noise_schedule import DiffusionSampler, FlowSampler, Sampler
@@ -87,8 +88,10 @@ class LatentDiffusion:
 
     def _sampler(self, request: FoleyRequest) -> Sampler:
         if isinstance(self._schedule, FlowSection):
+            if request.sampler not in (None, "euler"):
+                raise RequestError(f"The sampler '{request.sampler}' is for models that predict noise; choose 'euler'.")
             return FlowSampler(request.step_count, self._schedule)
-        return DiffusionSampler(request.sampler, request.step_count, self._schedule)
+        return DiffusionSampler(request.sampler or "dpmpp_2m", request.step_count, self._schedule)
 
     def _draw(self, streams: list[TakeNoise], plan: WindowPlan) -> Tensor:
         size = (self._spec.latent_channels, plan.padded_frames, self._spec.latent_mel_bins)

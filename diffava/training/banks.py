@@ -4,7 +4,7 @@ Clip number k of a bank is `draw_clip` of the seed `first_seed + k`, so every ba
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
+from diffava.condition.hits import pick_hits
 from diffava.condition.timing_guide import energy_curve, onset_curve
 from diffava.features.clap import ClapTextEncoder
 from diffava.features.mel_audio import AudioEncoder
+from diffava.features.video import VideoEncoder
 from diffava.scenes.render import render
 from diffava.sounds.captions import caption
 from diffava.sounds.composition import Clip, draw_clip, waveform_of
@@ -98,16 +99,25 @@ def audio_bank(folder: Path, source: ClipSource, audio: AudioEncoder) -> ClipBan
 
 
 def picture_bank(
-    folder: Path,
-    source: ClipSource,
-    spec: Spec,
-    encode_shot: Callable[[Float[np.ndarray, "F height width 3"]], Mapping[str, Any]],
-    *,
-    unseen: bool = False,
+    folder: Path, source: ClipSource, spec: Spec, encoder: VideoEncoder, *, unseen: bool = False
 ) -> ClipBank:
-    """What the picture encoder says of each clip's rendered scene; `unseen` takes what no training scene has."""
+    """What each clip's rendered scene says: `tokens [T, V]`, and its guide `seen_energy`, `seen_onsets` [L, K].
+
+    Onsets are picked and drawn as those of a score are, since that is what the control branch is given in use.
+    `unseen` renders what no training scene has.
+    """
+    frames, steps = spec.latent_frames(round(source.duration_s * RATE_HZ)), spec.vae_factor
 
     def entry(number: int) -> Mapping[str, Any]:
-        return encode_shot(render(source.clip(number).score, spec.frame_rate, spec.frame_size_pixels, unseen=unseen))
+        rgb = render(source.clip(number).score, spec.frame_rate, spec.frame_size_pixels, unseen=unseen)
+        groups = list(encoder.encode_shot(torch.from_numpy(rgb).split(encoder.group_frames)))
+        guides = [group.guide for group in groups if group.guide is not None]
+        hits = pick_hits(torch.cat([guide.onsets for guide in guides]), float(spec.frame_rate))
+        onsets = onset_curve([time_s * RATE_HZ for time_s in hits], spec.hop_samples, frames, steps)
+        return {
+            "tokens": torch.stack([group.token for group in groups]).half().numpy(),
+            "seen_energy": torch.cat([guide.energy for guide in guides])[:frames].half().numpy(),
+            "seen_onsets": onsets.half().numpy(),
+        }
 
     return build_bank(folder, source.count, entry, {**source.info, "unseen": unseen})

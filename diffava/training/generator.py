@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from diffava.condition.alignment import Alignment
 from diffava.condition.control_sequence import ControlSequence
@@ -21,8 +22,12 @@ FILM_DROPPED = 0.12  # the condition becomes that of the empty prompt: guidance'
 CONTROL_SHARE = 0.65  # of a batch that is controlled; the rest keeps sound from the prompt alone alive
 CROPPED = 0.25  # of the batches are shorter than a clip, since windows at cuts are
 SHORTEST_FRAMES = 48
-FILM_MIX = {"exact": 0.4, "vague": 0.1, "audio": 0.2, "aligned": 0.3}
-GUIDE_MIX = {"both": 0.15, "energy": 0.3, "onsets": 0.25, "picture": 0.3}
+TOKEN_FRAMES = 25  # latent frames of a picture token: a second
+SEEN_SHARE = 0.6  # of the batches have pictures; hits and performances also come without
+FILM_MIX = {"exact": 0.8, "vague": 0.2}
+FILM_MIX_SEEN = {"exact": 0.25, "vague": 0.05, "audio": 0.2, "aligned": 0.5}
+GUIDE_MIX = {"both": 0.2, "energy": 0.45, "onsets": 0.35}
+GUIDE_MIX_SEEN = {"both": 0.1, "energy": 0.15, "onsets": 0.15, "picture": 0.6}
 
 
 class GeneratorModel(nn.Module):
@@ -55,7 +60,7 @@ class GeneratorModel(nn.Module):
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's clips; `seen` and `guide` are those of the controlled items."""
+    """One step's clips; `tokens` and `guide` are those of the controlled items."""
 
     latent: Tensor
     film: Tensor
@@ -72,22 +77,27 @@ class GeneratorTask:
     def __init__(
         self,
         module: GeneratorModel,
-        bank: ClipBank,
+        heard: ClipBank,
         held_out: ClipBank,
         empty_prompt: Float[Tensor, "D"],
-        alignment: Alignment | None,
         batch_size: int = 32,
-        seed: int = 0,
+        seen: ClipBank | None = None,
+        alignment: Alignment | None = None,
     ) -> None:
-        """Train `module` on a bank; `alignment`, frozen, turns its picture tokens into conditions if there is one."""
-        self.module, self._bank, self._held_out = module, bank, held_out
-        self._empty, self._alignment, self._batch_size, self._seed = empty_prompt, alignment, batch_size, seed
+        """Train `module` on clips that are only heard, and on some that are `seen` as well.
+
+        A frozen `alignment` turns the picture tokens of those into conditions.
+        """
+        self.module, self._heard, self._seen, self._held_out = module, heard, seen, held_out
+        self._empty, self._alignment, self._batch_size = empty_prompt, alignment, batch_size
 
     def batch(self, step: int) -> Batch:
         """Clips, conditions and guides, all drawn from the step's number."""
-        rng = np.random.default_rng((self._seed, step))
-        rows = np.sort(rng.choice(len(self._bank), self._batch_size, replace=False))
-        return self._read(self._bank, rows, rng)
+        rng = np.random.default_rng((0, step))
+        seen = self._seen is not None and rng.random() < SEEN_SHARE
+        bank = self._seen if seen and self._seen is not None else self._heard
+        rows = np.sort(rng.choice(len(bank), self._batch_size, replace=False))
+        return self._read(bank, rows, rng)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The squared error of the velocity; also that of the controlled items alone."""
@@ -128,10 +138,10 @@ class GeneratorTask:
     def _read(self, bank: ClipBank, rows: np.ndarray, rng: np.random.Generator) -> Batch:
         count, frames = len(rows), bank["latent"].shape[-1]
         latent = torch.from_numpy(np.asarray(bank["latent"][rows], dtype=np.float32))[..., None]
-        film, text, tokens = self._conditions(bank, rows, rng)
+        film, text, seen = self._conditions(bank, rows, rng)
         controlled = torch.from_numpy(np.flatnonzero(rng.random(count) < CONTROL_SHARE))
         guide = self._guides(bank, rows, rng)
-        token_of_frame = torch.arange(frames) // 25
+        token_of_frame = torch.arange(frames) // TOKEN_FRAMES
         if rng.random() < CROPPED:
             length = int(rng.integers(SHORTEST_FRAMES, frames))
             first = int(rng.integers(0, frames - length))
@@ -139,48 +149,40 @@ class GeneratorTask:
             latent, guide, token_of_frame = latent[:, :, span], guide[:, span], token_of_frame[span]
         dropped = torch.from_numpy(rng.random(count) < FILM_DROPPED)
         film = torch.where(dropped[:, None], self._empty, film)
-        seen = None
-        if tokens is not None and self._alignment is not None:
-            with torch.no_grad():
-                seen = self._alignment.temporal_transformer(tokens[controlled])
-        return Batch(latent, film, text, seen, guide[controlled], controlled, token_of_frame)
+        tokens = None if seen is None else seen[controlled]
+        return Batch(latent, film, text, tokens, guide[controlled], controlled, token_of_frame)
 
     def _conditions(
         self, bank: ClipBank, rows: np.ndarray, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """FiLM vectors, the text of the control sequence, and the picture's tokens (all items or none have one)."""
-        names = [name for name in FILM_MIX if self._alignment is not None or name in ("exact", "vague")]
-        weights = np.array([FILM_MIX[name] for name in names])
-        pick = rng.choice(len(names), len(rows), p=weights / weights.sum())
-        variants = rng.integers(0, bank["exact"].shape[1], len(rows))
-        of = {
-            "exact": np.asarray(bank["exact"][rows])[np.arange(len(rows)), variants],
-            "vague": np.asarray(bank["vague"][rows])[np.arange(len(rows)), variants % bank["vague"].shape[1]],
-        }
-        said = np.where((rng.random(len(rows)) < 0.6)[:, None], of["exact"], of["vague"])
-        text = torch.from_numpy(said.astype(np.float32))
-        tokens = None
-        if self._alignment is not None:
+        """FiLM vectors, the prompts' embeddings, and what the temporal transformer makes of the pictures, if any."""
+        numbers = np.arange(len(rows))
+        exact, vague = (
+            np.asarray(bank[name][rows])[numbers, rng.integers(0, bank[name].shape[1], len(rows))]
+            for name in ("exact", "vague")
+        )
+        said = np.where((rng.random(len(rows)) < 0.6)[:, None], exact, vague).astype(np.float32)
+        text, seen, mix = torch.from_numpy(said), None, FILM_MIX
+        of = {"exact": exact, "vague": vague}
+        if self._alignment is not None and "tokens" in bank:
+            mix = FILM_MIX_SEEN
             tokens = torch.from_numpy(np.asarray(bank["tokens"][rows], dtype=np.float32))
             with torch.no_grad():
-                fused = self._alignment.fuse(text, tokens).mean(dim=1)
-            of["audio"] = np.asarray(bank["audio"][rows])
-            of["aligned"] = torch.nn.functional.normalize(fused, dim=-1).numpy()
-            if rng.random() < 0.35:  # hits and performances also come without a picture
-                tokens = None
+                seen = self._alignment.temporal_transformer(tokens)
+                aligned = normalize(self._alignment.fuse(text, tokens).mean(dim=1), dim=-1)
+            of |= {"audio": np.asarray(bank["audio"][rows]), "aligned": aligned.numpy()}
+        names = list(mix)
+        pick = rng.choice(len(names), len(rows), p=list(mix.values()))
         film = np.stack([of[names[which]][row] for row, which in enumerate(pick)]).astype(np.float32)
-        return torch.from_numpy(film), text, tokens
+        return torch.from_numpy(film), text, seen
 
     def _guides(self, bank: ClipBank, rows: np.ndarray, rng: np.random.Generator) -> Float[Tensor, "B L G"]:
+        mix = GUIDE_MIX_SEEN if self._alignment is not None and "tokens" in bank else GUIDE_MIX
+        kinds = np.array(list(mix))[rng.choice(len(mix), len(rows), p=list(mix.values()))][:, None, None]
         energy, onsets = (np.asarray(bank[name][rows], dtype=np.float32) for name in ("energy", "onsets"))
-        names = [name for name in GUIDE_MIX if name != "picture" or self._alignment is not None]
-        weights = np.array([GUIDE_MIX[name] for name in names])
-        kinds = np.array(names)[rng.choice(len(names), len(rows), p=weights / weights.sum())]
-        if "picture" in names:
-            from_picture = (kinds == "picture")[:, None, None]
-            energy = np.where(from_picture, np.asarray(bank["seen_energy"][rows], dtype=np.float32), energy)
-            onsets = np.where(from_picture, np.asarray(bank["seen_onsets"][rows], dtype=np.float32), onsets)
-        has_energy = np.isin(kinds, ("both", "energy", "picture"))[:, None, None].astype(np.float32)
-        has_onsets = np.isin(kinds, ("both", "onsets", "picture"))[:, None, None].astype(np.float32)
+        if "picture" in mix:
+            energy = np.where(kinds == "picture", np.asarray(bank["seen_energy"][rows], dtype=np.float32), energy)
+            onsets = np.where(kinds == "picture", np.asarray(bank["seen_onsets"][rows], dtype=np.float32), onsets)
+        has_energy, has_onsets = (kinds != "onsets").astype(np.float32), (kinds != "energy").astype(np.float32)
         flags = [np.broadcast_to(flag, (*energy.shape[:2], 1)) for flag in (has_energy, has_onsets)]
         return torch.from_numpy(np.concatenate([energy * has_energy, onsets * has_onsets, *flags], axis=2))

@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -181,7 +181,7 @@ def _validate(task: TrainingTask, averaged: dict[str, Tensor]) -> dict[str, floa
         task.module.train()
 
 
-def _log(path: Path, row: dict[str, float]) -> None:
+def _log(path: Path, row: Mapping[str, int | float]) -> None:
     new = not path.exists()
     with path.open("a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, row.keys())

@@ -34,6 +34,7 @@ class VocoderPlan:
     excerpt_frames: int = 72
     composed_clips: int = 300
     round_trip_share: float = 0.5  # of excerpts whose mel goes through the latent space
+    click_share: float = 0.15  # of excerpts that are synthetic clicks, which teach where between two frames a sound is
     mel_noise: float = 0.15  # the largest standard deviation, in natural log
     mel_weight: float = 1.0
     repulsion: float = 0.0  # of two sounds of one mel by other noise; 1 makes the energy distance a proper score
@@ -130,7 +131,9 @@ class VocoderTask:
         wanted = length + 2 * self._margin
         if composed is None:
             composed = bool(rng.random() < 0.5)
-        if composed:
+        if gain and rng.random() < self._plan.click_share:
+            source = clicks(wanted, rng)
+        elif composed:
             source = self._composed[split][rng.integers(len(self._composed[split]))].astype(np.float32) / 32768
         else:
             takes = self._library.of(str(rng.choice(self._library.kinds_in(split))), split)
@@ -160,3 +163,14 @@ class VocoderTask:
         missing = -(offset + length) % self._pca.frames
         padded = torch.nn.functional.pad(mel, (0, 0, offset, missing), value=float(np.log(LOG_FLOOR)))
         return self._pca.decode(self._pca.encode(padded))[..., offset : offset + length, :]
+
+
+def clicks(sample_count: int, rng: Generator) -> Float[np.ndarray, "S"]:
+    """One to eight bursts of noise that die away, from a single sample to some milliseconds long, at half scale."""
+    samples = np.zeros(sample_count, dtype=np.float32)
+    for start in rng.integers(sample_count, size=rng.integers(1, 9)):
+        decay_samples = 10 ** rng.uniform(-1, 2.4)
+        length = min(sample_count - start, 2400)
+        burst = rng.standard_normal(length) * np.exp(-np.arange(length) / decay_samples)
+        samples[start : start + len(burst)] += (burst * rng.uniform(0.1, 1) / np.abs(burst).max()).astype(np.float32)
+    return 0.5 * samples / np.float32(np.abs(samples).max())

@@ -8,13 +8,17 @@ U-Nets also counted in the original code, haoheliu/AudioLDM 4054cb4). Exact: the
 import pytest
 import torch
 
-from diffava.builders import clap_text, make_parts, unet, vae, video, vocoder
 from diffava.config import config_from_dict, load_config, preset_names
+from diffava.model_parts import clap_text, make_parts, unet, vae, video, vocoder
 from diffava.spec import Spec
 
 
 def parameters(module: torch.nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
+
+
+def built_unet(config) -> torch.nn.Module:
+    return unet(config, config.unet)
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +31,7 @@ def _on_no_device():
     ("name", "count"), [("audioldm-s", 185_036_552), ("audioldm-m", 415_954_568), ("audioldm-l", 739_139_080)]
 )
 def test_the_denoiser_has_the_published_size(name, count):
-    assert parameters(unet(load_config(name))) == count
+    assert parameters(built_unet(load_config(name))) == count
 
 
 def test_the_other_parts_have_the_published_sizes():
@@ -63,7 +67,7 @@ def test_every_preset_says_how_large_it_is(name):
 def test_the_switch_for_heads_reaches_every_level_and_no_weight(heads, expected):
     values = load_config("audioldm-s").model_dump(mode="json")
     values["unet"]["heads"] = heads
-    denoiser = unet(config_from_dict(values, "audioldm-s"))
+    denoiser = built_unet(config_from_dict(values, "audioldm-s"))
     # The first level has no attention. diffusers names the number of heads `attention_head_dim`.
     found = [block.attentions[0].transformer_blocks[0].attn1.heads for block in denoiser.down_blocks[1:]]
     assert found == expected[1:]
@@ -71,7 +75,7 @@ def test_the_switch_for_heads_reaches_every_level_and_no_weight(heads, expected)
 
 
 def test_the_condition_is_one_vector_beside_the_time_embedding():
-    denoiser = unet(load_config("audioldm-s"))
+    denoiser = built_unet(load_config("audioldm-s"))
     assert denoiser.class_embedding.in_features == 512
     assert denoiser.class_embedding.out_features == denoiser.time_embedding.linear_2.out_features == 4 * 128
     assert denoiser.down_blocks[0].resnets[0].time_emb_proj.in_features == 8 * 128
