@@ -3,8 +3,9 @@
 Siuzdak 2023 (Vocos, arXiv:2306.00814): ConvNeXt blocks at the mel's own rate, then one inverse Fourier transform a
 frame, so that no layer runs at the sample rate. Ours are the valid convolutions (a piece with its context equals one
 run over everything), the magnitude that starts from the mel's own envelope, and the noise branch: beside magnitude and
-phase a gain is predicted for each bin of a fixed white noise, because a network that hears a steady rain must
-otherwise repeat itself every hop, which buzzes.
+phase a gain is predicted for each bin of a fixed white noise, because a network that hears a mel without any change
+must otherwise repeat itself every hop, which buzzes. A distance alone leaves that gain at nothing; only the repulsion
+in `diffava.training.vocoder` makes use of it.
 """
 
 import math
