@@ -8,10 +8,10 @@ which brings scikit-learn.
 
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
 import soxr
 from jaxtyping import Float
+from librosa.onset import onset_detect
 from sklearn.metrics import average_precision_score
 
 RATE_HZ = 22_050
@@ -42,7 +42,7 @@ class OnsetAgreement:
 def condfoleygen_onsets(samples: Float[np.ndarray, "S"], rate_hz: int) -> Onsets:
     """The onsets of a clip by the protocol's detector, none of them left out yet."""
     wave = soxr.resample(samples, rate_hz, RATE_HZ).astype(np.float32)
-    found = librosa.onset.onset_detect(y=wave, sr=RATE_HZ, units="samples", delta=DELTA)
+    found = onset_detect(y=wave, sr=RATE_HZ, units="samples", delta=DELTA)
     rectified = np.abs(wave)
     span = float(np.ptp(rectified))
     rectified = (rectified - rectified.min()) / span if span > 0 else np.zeros_like(rectified)
