@@ -78,7 +78,10 @@ def _grouped(recordings: Sequence[Recording], field: str) -> list[tuple[str, lis
 
 
 def _files(recordings: Sequence[Recording]) -> str:
-    return ", ".join(f"{recording.label} (`{recording.path.name}`)" for recording in recordings)
+    return ", ".join(
+        f"{label} ({', '.join(f'`{recording.path.name}`' for recording in of_label)})"
+        for label, of_label in _grouped(recordings, "label")
+    )
 
 
 def _count(recordings: int) -> str:

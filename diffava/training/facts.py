@@ -51,7 +51,7 @@ def count_data(recordings: Iterable[Recording]) -> DataFacts:
         seconds[recording.split] += float(soundfile.info(recording.path).duration)
         if recording.split == "generator":
             kinds.add(recording.kind)
-            licences[recording.licence.split(" ")[0].rstrip(";")] += 1
+            licences[recording.licence.partition(" (")[0]] += 1
     return DataFacts(
         kinds=tuple(sorted(kinds)),
         recordings=dict(sorted(counts.items())),

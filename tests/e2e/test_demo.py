@@ -76,5 +76,5 @@ def test_its_cut_hits_where_its_shots_say_and_a_reader_of_the_picture_finds_most
     tolerance_s = float(2 * Fraction(1) / RATE)
     distance = np.abs(found[:, None] - true[None, :])
     assert len(true) >= 12
-    assert (distance.min(axis=0) <= tolerance_s).mean() >= 0.75
-    assert (distance.min(axis=1) <= tolerance_s).mean() >= 0.9
+    assert (distance.min(axis=0) <= tolerance_s).mean() >= 0.9
+    assert (distance.min(axis=1) <= tolerance_s).mean() >= 0.75  # a leg that is lifted stops too
