@@ -43,7 +43,8 @@ class Figure:
     def as_json(self) -> dict[str, Any]:
         """Plain values, without what is not known."""
         fields = {**self.__dict__, "verdict": self.verdict}
-        return {name: value for name, value in fields.items() if _is_known(value)}
+        known = {name: value for name, value in fields.items() if _is_known(value)}
+        return {**known, "value": known.get("value")}  # null if nothing could be measured
 
 
 def _is_known(value: Any) -> bool:
