@@ -18,10 +18,12 @@ from diffava.features.encoder import PromptAndPictureEncoder
 from diffava.features.motion_video import MotionVideoEncoder
 from diffava.features.tokenizer import byte_tokenizer, load_tokenizer
 from diffava.features.video import VideoEncoder, XClipVideoEncoder
+from diffava.features.vocabulary import Vocabulary
 from diffava.latent.denoiser import Denoiser, TransformerDenoiser, UNetDenoiser
 from diffava.latent.diffusion import LatentDiffusion
 from diffava.model_parts import make_parts, set_moderate_level
 from diffava.pipeline import FoleyPipeline
+from diffava.sounds.kinds import kinds
 from diffava.spec import Spec
 from diffava.waveform.autoencoder import MelAutoencoder
 from diffava.waveform.parts import MelCodec, MelVocoder
@@ -135,11 +137,12 @@ def assemble(
     sha256 = weights_sha256(parts)
     for part in parts.values():
         part.eval().requires_grad_(False).to(device)
-    spec = Spec.of(config)
+    spec, text = Spec.of(config), ClapTextEncoder(parts["clap_text"], tokenizer)
+    vocabulary = Vocabulary(kinds(), text) if config.clap.tokenizer == "captions" else None
     return FoleyPipeline(
         config=config,
         spec=spec,
-        features=PromptAndPictureEncoder(spec, ClapTextEncoder(parts["clap_text"], tokenizer), _video(config, parts)),
+        features=PromptAndPictureEncoder(spec, text, _video(config, parts), vocabulary),
         conditioner=Conditioner(config.name, spec, parts["alignment"], parts.get("control_sequence")),
         diffusion=LatentDiffusion(_denoiser(parts), spec, config.flow or config.scheduler),
         synthesis=WaveformSynthesis(_codec(parts, spec), _vocoder(parts), spec),

@@ -36,7 +36,7 @@ class FoleyPipeline:
 
     def notes(self, request: FoleyRequest) -> tuple[str, ...]:
         """What a person should know about this request before they hear it, a sentence each."""
-        return ()
+        return self.features.notes(request, self.name)
 
     def generate(
         self,

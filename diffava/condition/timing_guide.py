@@ -47,7 +47,7 @@ def energy_curve(samples: Float[Tensor, "S"], hop_samples: int, frames: int, ste
     return (1 + level_db / ENERGY_RANGE_DB).clamp(0, 1).view(frames, steps)
 
 
-def onset_curve(hit_samples: Iterable[float], hop_samples: int, frames: int, steps: int) -> Float[Tensor, "L K"]:
+def onset_curve(hit_samples: Iterable[int | float], hop_samples: int, frames: int, steps: int) -> Float[Tensor, "L K"]:
     """1 at each hit, shared between the two sub-steps that it lies between; hits outside are left out."""
     curve = torch.zeros(frames * steps)
     for sample in hit_samples:

@@ -22,9 +22,13 @@ class Generator(Protocol):
     """Whatever makes a sound of `request.sample_count` samples at 48 kHz for a request and its pictures."""
 
     name: str
-    weights_sha256: str  # what kept sounds are known by
     frame_rate: Fraction
     frame_size_pixels: int
+
+    @property
+    def weights_sha256(self) -> str:
+        """What kept sounds are known by."""
+        ...
 
     def generate(
         self,

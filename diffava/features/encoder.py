@@ -5,12 +5,13 @@ from itertools import groupby, islice
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from diffava.errors import CancelledError, RequestError
 from diffava.features.clap import ClapTextEncoder
 from diffava.features.video import FrameGroup, VideoEncoder, frame_groups, pictures_of
+from diffava.features.vocabulary import Vocabulary
 from diffava.spec import Features, FoleyRequest, Frames, PictureGuide, Progress, Spec
 
 
@@ -28,14 +29,35 @@ class FeatureEncoder(Protocol):
         """Read the frames as they come and say what they and the prompts mean."""
         ...
 
+    def notes(self, request: FoleyRequest, model: str) -> tuple[str, ...]:
+        """What the model of that name does not understand of the prompts, a sentence each."""
+        ...
+
 
 class PromptAndPictureEncoder:
-    """CLAP for the prompts, a video encoder for the picture. Only tokens and guides are kept, a few numbers a frame."""
+    """CLAP for the prompts, a video encoder for the picture. Only tokens and guides are kept, a few numbers a frame.
 
-    def __init__(self, spec: Spec, text: ClapTextEncoder, video: VideoEncoder) -> None:
+    A model that was trained on few words brings its `vocabulary`: a prompt outside it is read as the nearest sounds,
+    a negative prompt outside it as none.
+    """
+
+    def __init__(
+        self, spec: Spec, text: ClapTextEncoder, video: VideoEncoder, vocabulary: Vocabulary | None = None
+    ) -> None:
         self.spec = spec
         self.text = text
         self.video = video
+        self.vocabulary = vocabulary
+
+    def notes(self, request: FoleyRequest, model: str) -> tuple[str, ...]:
+        """Which words are unknown, and what is heard in their place."""
+        if self.vocabulary is None:
+            return ()
+        found = self.vocabulary.reading(request.prompt).notes(model)
+        negative = self.vocabulary.reading(request.negative_prompt)
+        if negative.is_outside:
+            found += (f"{model} does not know {', '.join(negative.unknown)}; it cannot keep away from that.",)
+        return found
 
     def encode(
         self,
@@ -56,8 +78,7 @@ class PromptAndPictureEncoder:
                 f"The request announces {request.frame_count} frames, its range has {expected} at "
                 f"{self.spec.frame_rate} a second; send {expected}, or none for sound from the prompt alone."
             )
-        # One by one: a batch would be padded, and the prompt's last bits would hang on the negative prompt's length.
-        text, negative_text = (self.text.encode([prompt])[0] for prompt in (request.prompt, request.negative_prompt))
+        text, negative_text = self._said(request)
         groups = frame_groups(request, self.spec, self.video.group_frames)
         pictures = pictures_of(frames, request, self.spec)
         # Room for all tokens at once: small tensors kept one by one between large passing ones would fragment the heap.
@@ -84,6 +105,15 @@ class PromptAndPictureEncoder:
             shot_count=len(request.cut_samples) + 1,
             guide=_joined(guides),
         )
+
+    def _said(self, request: FoleyRequest) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
+        """The prompt and the negative prompt, one by one: in a padded batch each would hang on the other's length."""
+        prompt, negative = request.prompt, request.negative_prompt
+        if self.vocabulary is None:
+            return self.text.encode([prompt])[0], self.text.encode([negative])[0]
+        if self.vocabulary.reading(negative).is_outside:
+            negative = ""
+        return self.vocabulary.embedding(self.vocabulary.reading(prompt)), self.text.encode([negative])[0]
 
 
 def _pulled(

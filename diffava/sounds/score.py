@@ -34,7 +34,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Score:
-    """A clip: its sources in the order in which they are first heard, and the seed of everything that only decorates."""
+    """A clip: its sources in the order in which they are first heard, and the seed of what only decorates."""
 
     duration_s: float
     sources: tuple[Source, ...]

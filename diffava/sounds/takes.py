@@ -27,6 +27,7 @@ SHORTEST_S = 0.03
 BLOCK_SAMPLES = 240  # 5 ms: how finely levels are measured
 SILENT_DB = -38.0  # below the loudest block: what is trimmed, and what parts two events
 ONSET_DB = -20.0  # below the loudest block: where an event begins
+ECHO_DB = 24.0  # below the recording's loudest block: a breath or an echo beside the event, and no event
 GAP_S = 0.12  # silence that parts two events of one recording
 LEAD_S = 0.002  # kept before an onset, so that its edge is not cut
 FADE_S = 0.02
@@ -122,7 +123,7 @@ def read_mono(path: Path) -> Float[np.ndarray, "S"]:
     except (OSError, RuntimeError) as error:
         raise DataError(f"{path} cannot be decoded ({error}); fetch the recordings again.") from error
     mono = samples.mean(axis=1)
-    at_rate: Float[np.ndarray, "S"] = soxr.resample(mono - mono.mean(), rate_hz, RATE_HZ)
+    at_rate: np.ndarray = soxr.resample(mono - mono.mean(), rate_hz, RATE_HZ)
     return at_rate.astype(np.float32)
 
 
@@ -135,12 +136,13 @@ def cut(samples: Float[np.ndarray, "S"], action: Action) -> list[Float[np.ndarra
     spans = _spans(loud, 10**9 if action == "texture" else round(GAP_S * RATE_HZ / BLOCK_SAMPLES))
     takes = []
     for first, stop in spans:
+        onset = first
         if action != "texture":
             above = np.flatnonzero(level_db[first:stop] > level_db[first:stop].max() + ONSET_DB)
-            if level_db[first:stop].max() < level_db.max() - 24:
-                continue  # a breath or an echo beside the event
-            first += int(above[0])
-        start = max(0, first * BLOCK_SAMPLES - round(LEAD_S * RATE_HZ))
+            if level_db[first:stop].max() < level_db.max() - ECHO_DB:
+                continue
+            onset += int(above[0])
+        start = max(0, onset * BLOCK_SAMPLES - round(LEAD_S * RATE_HZ))
         end = min(stop * BLOCK_SAMPLES, start + round(LONGEST_S[action] * RATE_HZ))
         if end - start >= SHORTEST_S * RATE_HZ:
             takes.append(_faded(samples[start:end]))
@@ -149,7 +151,7 @@ def cut(samples: Float[np.ndarray, "S"], action: Action) -> list[Float[np.ndarra
 
 def _level_db(samples: Float[np.ndarray, "S"]) -> Float[np.ndarray, "N"]:
     blocks = samples[: len(samples) // BLOCK_SAMPLES * BLOCK_SAMPLES].reshape(-1, BLOCK_SAMPLES)
-    level_db: Float[np.ndarray, "N"] = 10 * np.log10(np.mean(blocks**2, axis=1) + 1e-12)
+    level_db: np.ndarray = 10 * np.log10(np.mean(blocks**2, axis=1) + 1e-12)
     return level_db
 
 

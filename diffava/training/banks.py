@@ -110,7 +110,7 @@ def picture_bank(
 
     def entry(number: int) -> Mapping[str, Any]:
         rgb = render(source.clip(number).score, spec.frame_rate, spec.frame_size_pixels, unseen=unseen)
-        groups = list(encoder.encode_shot(torch.from_numpy(rgb).split(encoder.group_frames)))
+        groups = list(encoder.encode_shot(torch.split(torch.from_numpy(rgb), encoder.group_frames)))
         guides = [group.guide for group in groups if group.guide is not None]
         hits = pick_hits(torch.cat([guide.onsets for guide in guides]), float(spec.frame_rate))
         onsets = onset_curve([time_s * RATE_HZ for time_s in hits], spec.hop_samples, frames, steps)

@@ -112,14 +112,14 @@ class Course:
         folder = self._folder / "clap"
         folder.mkdir(parents=True, exist_ok=True)
         mel = MelAnalysis(self._spec)
-        banks = [
+        bank, held_out = (
             MelBank(folder / f"{split}.npy", self._library, split, count, mel, first_seed=seed)
             for split, count, seed in (
                 (_GENERATOR, self._recipe.clap_clips, CLAP_SEED),
                 (_HELD_OUT, self._recipe.held_out_clips, CLAP_HELD_SEED),
             )
-        ]
-        task = ClapTask(towers, self._tokenizer, *banks, self._recipe.clap.batch_size)
+        )
+        task = ClapTask(towers, self._tokenizer, bank, held_out, self._recipe.clap.batch_size)
         self._train("clap", task, self._recipe.clap)
 
     def motion(self) -> None:

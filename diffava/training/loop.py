@@ -31,7 +31,10 @@ PLAN = "plan.json"
 class TrainingTask(Protocol):
     """What is trained, on what, and how it is judged."""
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module:
+        """What learns."""
+        ...
 
     def batch(self, step: int) -> Any:
         """The data of a step, a pure function of its number."""

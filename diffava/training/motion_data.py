@@ -97,7 +97,7 @@ def _apart_s(source: Source, second: int) -> float:
 
 
 def _overlap_s(span: tuple[float, float], second: int) -> float:
-    return max(0.0, min(span[1], second + 1) - max(span[0], second))
+    return max(0.0, min(span[1], second + 1.0) - max(span[0], float(second)))
 
 
 def filmed_otherwise(rgb: UInt8[np.ndarray, "F H W 3"], rng: Generator) -> UInt8[Tensor, "F H W 3"]:

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/loading.py [--model mini] [--rounds 5]
 
-A local server starts with this, so it should stay below 2 s on two cores. Prints a line and, last, JSON.
+A local server starts with this, so it should stay below 2 s on two cores. Other work on the machine changes the seconds
+that one waits, hardly those of the processor. Prints a line and, last, JSON.
 """
 
 import argparse
@@ -21,14 +22,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     build("nano")  # whatever is imported late is imported now
-    seconds = []
+    waited, computed = [], []
     for _ in range(arguments.rounds):
-        start_s = time.perf_counter()
+        start_s, start_processor_s = time.perf_counter(), time.process_time()
         open_model(arguments.model)
-        seconds.append(time.perf_counter() - start_s)
-    median_s = statistics.median(seconds)
-    print(f"{arguments.model}: {median_s:.2f} s in the median of {arguments.rounds}, at most {max(seconds):.2f} s")
-    print(json.dumps({"model": arguments.model, "median_s": median_s, "max_s": max(seconds), "limit_s": LIMIT_S}))
+        waited.append(time.perf_counter() - start_s)
+        computed.append(time.process_time() - start_processor_s)
+    median_s, processor_s = statistics.median(waited), statistics.median(computed)
+    print(f"{arguments.model}: {median_s:.2f} s, of the processor {processor_s:.2f} s (medians of {arguments.rounds})")
+    print(json.dumps({"model": arguments.model, "median_s": median_s, "processor_s": processor_s, "limit_s": LIMIT_S}))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from diffava.condition.operators import OPERATORS
 from diffava.condition.timing_guide import TimingGuide, energy_curve, onset_curve
 from diffava.errors import RequestError
 from diffava.latent.control import ControlBranch
-from diffava.latent.transformer import LatentTransformer
+from diffava.latent.transformer import LatentTransformer, rotary, rotated
 from diffava.spec import FoleyRequest, Frames
 
 RATE = 48_000
@@ -100,17 +100,14 @@ def test_an_untrained_branch_changes_nothing():
     assert branch.blocks[0].mlp[0].weight.grad.abs().sum() == 0
 
 
-def test_the_transformer_hears_distances_and_no_places():
-    """A window is the same music wherever it lies; only what is near what counts."""
-    torch.manual_seed(0)
-    denoiser = LatentTransformer(8, 16, 32, 2, 2, kernel_frames=3)
-    for weight in denoiser.parameters():
-        torch.nn.init.normal_(weight, std=0.2)
-    latent = torch.zeros(1, 8, 40, 1)
-    latent[:, :, 10] = 1
-    here = denoiser(latent, torch.tensor([0.5]), torch.zeros(1, 16))
-    there = denoiser(latent.roll(5, 2), torch.tensor([0.5]), torch.zeros(1, 16))
-    torch.testing.assert_close(here[:, :, 5:30], there[:, :, 10:35], rtol=1e-4, atol=1e-4)
+def test_attention_hears_how_far_apart_frames_are_and_not_where_they_lie():
+    generator = torch.Generator().manual_seed(0)
+    query, key = (torch.randn(8, generator=generator).expand(1, 1, 40, 8) for _ in range(2))
+    rotation = rotary(40, 8, query)
+    scores = (rotated(query, rotation) @ rotated(key, rotation).transpose(-1, -2))[0, 0]
+    for distance in (0, 3, 11):
+        torch.testing.assert_close(scores.diagonal(distance), scores[0, distance].expand(40 - distance))
+    assert scores[0, 3] != scores[0, 11]
 
 
 @pytest.mark.parametrize("name", OPERATORS)

@@ -36,8 +36,14 @@ def narrow_vocoder(nano):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         vocoder = SpeechT5HifiGan(config).eval().requires_grad_(False)
-        set_moderate_level(nano.vae, vocoder)
+        set_moderate_level(nano.parts["vae"], vocoder)
     return vocoder
+
+
+def synthesis_of(model):
+    return WaveformSynthesis(
+        MelAutoencoder(model.parts["vae"], model.spec), Vocoder(model.parts["vocoder"]), model.spec
+    )
 
 
 def random_mel(frames, seed=0):
@@ -109,32 +115,36 @@ def test_chunks_that_disagree_join_without_a_jump():
 
 def test_a_range_of_one_chunk_is_decoded_exactly_as_the_vae_does(nano):
     latent = torch.randn(8, 128, 16, generator=torch.Generator().manual_seed(0))
-    (mel,) = MelAutoencoder(nano.vae, nano.spec).decode(latent)
+    (mel,) = MelAutoencoder(nano.parts["vae"], nano.spec).decode(latent)
     with torch.no_grad():
-        expected = nano.vae.decode(latent[None] * (1 / nano.vae.config.scaling_factor)).sample[0, 0]
+        expected = nano.parts["vae"].decode(latent[None] * (1 / nano.parts["vae"].config.scaling_factor)).sample[0, 0]
     assert torch.equal(mel, expected)
 
 
 def test_the_latent_of_a_mel_is_the_scaled_mean_of_its_posterior(nano):
     mel = random_mel(512)
-    latent = torch.cat(list(MelAutoencoder(nano.vae, nano.spec).encode(mel)))
+    latent = torch.cat(list(MelAutoencoder(nano.parts["vae"], nano.spec).encode(mel)))
     with torch.no_grad():
-        expected = nano.vae.encode(mel[None, None]).latent_dist.mean[0] * nano.vae.config.scaling_factor
+        expected = (
+            nano.parts["vae"].encode(mel[None, None]).latent_dist.mean[0] * nano.parts["vae"].config.scaling_factor
+        )
     torch.testing.assert_close(latent.permute(1, 0, 2), expected)
 
 
 def test_the_latent_of_a_kept_take_is_that_of_its_mel_at_the_models_rate(nano):
     take = 0.1 * torch.randn(48_000 * 2, generator=torch.Generator().manual_seed(0)) * torch.linspace(0, 1, 96_000)
-    latent = WaveformSynthesis(nano.vae, nano.vocoder, nano.spec).encode(take, lambda: False)
+    latent = synthesis_of(nano).encode(take, lambda: False)
     mel = MelAnalysis(nano.spec)(torch.from_numpy(soxr.resample(take.numpy(), 48_000, 16_000, quality="VHQ")))
     with torch.no_grad():
-        expected = nano.vae.encode(mel[None, None]).latent_dist.mean[0] * nano.vae.config.scaling_factor
+        expected = (
+            nano.parts["vae"].encode(mel[None, None]).latent_dist.mean[0] * nano.parts["vae"].config.scaling_factor
+        )
     torch.testing.assert_close(latent, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_samples_stay_inside_full_scale_though_the_resampler_overshoots(nano):
-    handle = nano.vocoder.register_forward_hook(lambda module, inputs, output: output.sign())
-    synthesis = WaveformSynthesis(nano.vae, nano.vocoder, nano.spec)
+    handle = nano.parts["vocoder"].register_forward_hook(lambda module, inputs, output: output.sign())
+    synthesis = synthesis_of(nano)
     latent = Latent(torch.randn(1, 8, 25, 16, generator=torch.Generator().manual_seed(0)))
     samples = torch.cat([w.samples for w in synthesis.waveforms(latent, 48_000, lambda _: None, lambda: False)])
     handle.remove()
@@ -143,8 +153,10 @@ def test_samples_stay_inside_full_scale_though_the_resampler_overshoots(nano):
 
 def test_decoding_a_minute_holds_one_chunk_at_a_time(nano):
     lengths = []
-    handle = nano.vae.decoder.register_forward_hook(lambda module, inputs, output: lengths.append(inputs[0].shape[2]))
-    pieces = MelAutoencoder(nano.vae, nano.spec).decode(torch.randn(8, 1500, 16))
+    handle = nano.parts["vae"].decoder.register_forward_hook(
+        lambda module, inputs, output: lengths.append(inputs[0].shape[2])
+    )
+    pieces = MelAutoencoder(nano.parts["vae"], nano.spec).decode(torch.randn(8, 1500, 16))
     total = 0
     for drawn, piece in enumerate(pieces, start=1):
         assert len(lengths) <= drawn + 1  # one chunk ahead, for the crossfade

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from support.toy_sounds import toy_library
 
 from diffava.builders import load, save
 from diffava.config import load_config
@@ -10,6 +9,7 @@ from diffava.errors import ConfigError
 from diffava.spec import FoleyRequest
 from diffava.training.course import Course
 from diffava.training.recipe import load_recipe
+from support.toy_sounds import toy_library
 
 
 def course(folder, said=None):
@@ -55,5 +55,5 @@ def test_a_model_whose_parts_come_from_elsewhere_is_not_trained_here(tmp_path):
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match="no recipe 'huge'. Known: mini, smoke"):
+    with pytest.raises(ConfigError, match=r"no recipe 'huge'\. Known: mini, smoke"):
         load_recipe("huge")
