@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from diffava_resolve.timeline.viewer import picture_of
 
 TAKE_COUNT = 2
 SEED = 7
+TOLERANCE_S = Fraction(1, 20)  # what a viewer still takes for one event
 _THUMBNAIL_COUNT = 9
 
 
@@ -69,7 +71,8 @@ def run_demo(
         [block for clip in clips for block in read_blocks(clip.takes[0].path, 0, clip.region.sample_count)]
     )
     onsets = _onsets(clips)
-    sync = measure_sync(cut.hits_s, onsets, region.rate, (region.stop_frame - region.start_frame) / region.rate)
+    duration_s = (region.stop_frame - region.start_frame) / region.rate
+    sync = measure_sync(cut.hits_s, onsets, region.rate, duration_s, TOLERANCE_S)
     preview_path, picture_path = directory / "demo.mp4", directory / "demo.png"
     each_frame = FrameFormat(region.rate, WIDTH_PIXELS, HEIGHT_PIXELS)
     write_whole(
