@@ -3,6 +3,8 @@
 Knows tokens and guides, not where they come from, and no denoiser.
 """
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -21,6 +23,7 @@ class ControlSequence(nn.Module):
     def __init__(self, config: ControlSection, dim: int, guide_steps: int) -> None:
         super().__init__()
         self.no_picture = nn.Parameter(torch.zeros(dim))
+        self.unit_scale = math.sqrt(dim)  # brings unit vectors to numbers near 1, as in `LatentTransformer`
         self.operator = OPERATORS[config.operator](dim)
         self.guide_in = nn.Sequential(
             nn.Conv1d(guide_channels(guide_steps), config.guide_width, 3, padding=1),
@@ -51,7 +54,7 @@ class ControlSequence(nn.Module):
     def fused(self, seen: Float[Tensor, "B T D"] | None, text: Float[Tensor, "B D"]) -> Float[Tensor, "B T D"]:
         """What the condition operator makes of picture and prompt; one token if there is no picture."""
         tokens = self.no_picture.expand(len(text), 1, -1) if seen is None else seen
-        fused: Tensor = self.operator(tokens, text)
+        fused: Tensor = self.operator(self.unit_scale * tokens, self.unit_scale * text)
         return fused
 
     def curve(self, guide: Float[Tensor, "B L G"]) -> Float[Tensor, "B L W"]:

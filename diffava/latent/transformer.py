@@ -30,6 +30,9 @@ class LatentTransformer(nn.Module):
         self.linear_in = nn.Linear(channels, width)
         self.time_in = nn.Sequential(nn.Linear(TIME_WIDTH, width), nn.SiLU(), nn.Linear(width, width))
         self.film_in = nn.Linear(film_dim, width)
+        # A unit vector has numbers near 0.1. Without this it stays a whisper beside the noise level, and thousands of
+        # steps pass before the sound hears its condition (training/LOG.md, "Generator").
+        self.film_scale = math.sqrt(film_dim)
         self.blocks = nn.ModuleList(TransformerBlock(width, head_count, kernel_frames) for _ in range(block_count))
         self.norm_out = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation_out = nn.Linear(width, 2 * width)
@@ -52,7 +55,7 @@ class LatentTransformer(nn.Module):
         self, latent: Float[Tensor, "B C L 1"], time: Float[Tensor, "B"], film: Float[Tensor, "B D"]
     ) -> tuple[Float[Tensor, "B L W"], Float[Tensor, "B W"]]:
         """The tokens before the first block, and what steers the blocks; a control branch starts from both."""
-        steering = self.time_in(time_features(time).to(latent)) + self.film_in(film)
+        steering = self.time_in(time_features(time).to(latent)) + self.film_in(self.film_scale * film)
         return self.linear_in(latent[..., 0].transpose(1, 2)), silu(steering)
 
     def forward(

@@ -18,8 +18,8 @@ from diffava.latent.control import ControlBranch
 from diffava.latent.transformer import LatentTransformer
 from diffava.training.clip_bank import ClipBank
 
-FILM_DROPPED = 0.12  # the condition becomes that of the empty prompt: guidance's other side
-CONTROL_SHARE = 0.65  # of a batch that is controlled; the rest keeps sound from the prompt alone alive
+FILM_DROPPED = 0.1  # the condition becomes that of the empty prompt: guidance's other side
+CONTROL_SHARE = 0.5  # of a batch that is controlled; the rest keeps sound from the prompt alone alive
 CROPPED = 0.25  # of the batches are shorter than a clip, since windows at cuts are
 SHORTEST_FRAMES = 48
 TOKEN_FRAMES = 25  # latent frames of a picture token: a second

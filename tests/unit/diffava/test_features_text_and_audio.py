@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from diffava.builders import clap_audio, clap_text
+from diffava.model_parts import clap_audio, clap_text
 from diffava.config import load_config
 from diffava.errors import CheckpointError, RequestError
 from diffava.features.clap import ClapAudioEncoder, ClapTextEncoder, check_text_towers_agree

@@ -5,7 +5,8 @@ import soxr
 import torch
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
-from diffava.builders import build, set_moderate_level
+from diffava.builders import build
+from diffava.model_parts import set_moderate_level
 from diffava.spec import Latent
 from diffava.waveform.autoencoder import MelAutoencoder
 from diffava.waveform.chunks import crossfaded, overlapping_chunks
