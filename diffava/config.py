@@ -10,7 +10,7 @@ import tomllib
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
@@ -392,5 +392,6 @@ def _sentence(error: dict[str, Any]) -> str:
         return f"{'.'.join(keys) or 'the model'}: {error['msg'].removeprefix('Value error, ')}"
     section: Any = ModelConfig
     for key in keys[:-1]:
-        section = section.model_fields[key].annotation
+        annotation = section.model_fields[key].annotation
+        section = next((part for part in get_args(annotation) if part is not type(None)), annotation)  # of "| None"
     return f"unknown key '{'.'.join(keys)}'; known here: {', '.join(section.model_fields)}"

@@ -172,7 +172,7 @@ def _noise_spectrum(n_fft: int, hop: int) -> Complex[Tensor, "512 F"]:
     """The spectra of a white noise that repeats, with a mean square of 1 in each bin, by a pinned generator."""
     samples = np.random.Generator(np.random.PCG64(NOISE_SEED)).standard_normal(NOISE_FRAMES * hop)
     around = torch.from_numpy(np.concatenate([samples[-n_fft // 2 :], samples, samples[: n_fft // 2]])).float()
-    window = torch.hann_window(n_fft)
+    window = torch.hann_window(n_fft, device=around.device)
     framed = around.unfold(0, n_fft, hop)[:NOISE_FRAMES] * (window / window.square().sum().sqrt())
     spectrum: Tensor = torch.fft.rfft(framed.roll(n_fft // 2, dims=-1))
     return spectrum

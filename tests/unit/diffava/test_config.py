@@ -14,7 +14,7 @@ from diffava.spec import Spec
 
 
 def test_every_preset_loads_under_its_own_name():
-    assert preset_names() == ("audioldm-l", "audioldm-m", "audioldm-s", "mini", "nano")
+    assert preset_names() == ("audioldm-l", "audioldm-m", "audioldm-s", "mini", "nano", "nano-t2av")
     for name in preset_names():
         assert load_config(name).name == name
 
@@ -25,12 +25,19 @@ def test_reading_a_configuration_and_listing_the_models_do_not_load_torch(run):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", preset_names())
-def test_every_preset_keeps_audioldms_rates(name):
+@pytest.mark.parametrize("name", ["audioldm-l", "audioldm-m", "audioldm-s", "nano"])
+def test_presets_with_audioldms_classes_keep_its_rates(name):
     spec = Spec.of(load_config(name))
     assert (spec.sample_rate_hz, spec.hop_samples, spec.mel_bins, spec.vae_factor) == (16_000, 160, 64, 4)
     assert spec.latent_rate_hz == 25
     assert isinstance(spec.frame_rate, Fraction)
+
+
+def test_mini_has_a_picture_a_latent_frame_and_no_rate_but_the_outputs():
+    spec = Spec.of(load_config("mini"))
+    assert (spec.sample_rate_hz, spec.output_rate_hz, spec.mel_max_hz) == (48_000, 48_000, 20_000)
+    assert spec.frame_rate == spec.latent_rate_hz == 25
+    assert (spec.latent_channels, spec.latent_mel_bins) == (64, 1)
 
 
 def test_nano_reads_small_pictures():
@@ -60,7 +67,8 @@ def test_published_models_say_that_they_are_not_for_commercial_work():
 
 def test_untrained_presets_say_so():
     assert "random weights" in load_config("nano").warning
-    assert "not trained" in load_config("mini").warning
+    assert "random weights" in load_config("nano-t2av").warning
+    assert load_config("mini").warning == ""
 
 
 def test_an_unknown_preset_names_the_known_ones():
@@ -110,10 +118,25 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
     ],
 )
 def test_numbers_that_do_not_fit_are_refused_before_anything_is_built(section, key, value, sentence):
-    values = load_config("mini").model_dump(mode="json")
+    values = load_config("audioldm-s").model_dump(mode="json")
     values[section][key] = value
     with pytest.raises(ConfigError, match=sentence):
-        config_from_dict(values, "mini")
+        config_from_dict(values, "audioldm-s")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"unet": {"block_out_channels": [32], "head_channels": 8}}, r"one denoiser: write either \[unet\] or"),
+        ({"transformer": None}, "one denoiser"),
+        ({"flow": None}, r"velocity of \[flow\]: write both or none"),
+        ({"control": {"block_count": 7}}, r"block_count is 7, but \[transformer\] has only 6 blocks"),
+        ({"control": {"operator": "product"}}, r"control\.operator: .*'temporal_self_attention'"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(changes, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        config_from_dict(load_config("mini").model_dump(mode="json") | changes, "mini")
 
 
 def test_a_configuration_survives_json():
