@@ -25,7 +25,7 @@ def train_model(
     runs: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Train a model on a folder of recordings with its manifest, on a GPU if there is one.
+    """Train a model on a folder of recordings with its manifest, on the CPU.
 
     Args:
         model: A preset's name, or a `.toml` file with its classes: mini, or nano-t2av to try it out.

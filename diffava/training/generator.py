@@ -18,6 +18,7 @@ from diffava.latent.control import ControlBranch
 from diffava.latent.transformer import LatentTransformer
 from diffava.training.clip_bank import ClipBank
 
+TIME_SHIFT = 0.7  # of the logit-normal times, towards the noise, where it is decided what is heard
 FILM_DROPPED = 0.1  # the condition becomes that of the empty prompt: guidance's other side
 CONTROL_SHARE = 0.5  # of a batch that is controlled; the rest keeps sound from the prompt alone alive
 CROPPED = 0.25  # of the batches are shorter than a clip, since windows at cuts are
@@ -102,7 +103,7 @@ class GeneratorTask:
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The squared error of the velocity; also that of the controlled items alone."""
         count = len(batch.latent)
-        time = torch.sigmoid(torch.randn(count))
+        time = torch.sigmoid(torch.randn(count) + TIME_SHIFT)
         noise = torch.randn_like(batch.latent)
         spread = time[:, None, None, None]
         control = None

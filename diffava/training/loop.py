@@ -81,7 +81,8 @@ def train(task: TrainingTask, folder: Path, plan: Plan, say: Callable[[str], Non
     """
     folder.mkdir(parents=True, exist_ok=True)
     _same_plan(folder / PLAN, plan)
-    accelerator = Accelerator(mixed_precision=plan.mixed_precision, cpu=not torch.cuda.is_available())
+    # On the CPU even where there is a GPU: tasks keep words, filters and frozen parts there, beside what is trained.
+    accelerator = Accelerator(mixed_precision=plan.mixed_precision, cpu=True)
     optimizer = torch.optim.AdamW(
         [p for p in task.module.parameters() if p.requires_grad],
         lr=plan.learning_rate,

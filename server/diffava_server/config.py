@@ -32,7 +32,7 @@ class ServerConfig(BaseSettings):
 
     listen: str = Field("127.0.0.1:0", description="HOST:PORT on loopback (port 0: any free one) or unix:PATH")
     models: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("nano",), min_length=1, description="presets or model folders; the first is the default"
+        ("mini",), min_length=1, description="presets or model folders; the first is the default"
     )
     device: str = Field(
         "auto",

@@ -54,7 +54,7 @@ def test_the_four_results_are_what_they_say(demo, tmp_path, capsys):
         assert 0 <= heard - SHOTS * SHOT_SAMPLES < 2 * 1024  # AAC comes in packets of 1024
     picture = matplotlib.image.imread(said["picture"])
     assert picture.shape[:2] == (900, 1600)
-    assert len(np.unique(picture[..., :3].reshape(-1, 3), axis=0)) > 5000  # thumbnails and a spectrogram, not a blank
+    assert len(np.unique(picture[..., :3].reshape(-1, 3), axis=0)) > 1000  # thumbnails and a spectrogram, not a blank
 
 
 def test_run_again_it_makes_the_same_takes_in_the_same_place(demo, tmp_path, capsys):

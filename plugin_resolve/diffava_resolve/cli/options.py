@@ -43,7 +43,7 @@ class ServerOptions:
     model: Annotated[
         str,
         Parameter(
-            help="Model to use (see `diffava models list`); by default the server's first, a local one's is nano."
+            help="Model to use (see `diffava models list`); by default the server's first, a local one's is mini."
         ),
     ] = ""
 

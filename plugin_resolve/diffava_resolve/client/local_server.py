@@ -30,7 +30,7 @@ from diffava_resolve.errors import FoleyError, RequestError, ServerError
 WARM_S = 600
 START_TIMEOUT_S = 300.0  # a cold disk and a model of some gigabytes
 STATE_DIRECTORY_VARIABLE = "DIFFAVA_STATE_DIR"
-DEFAULT_MODEL = "nano"  # named, so that a warm server is found again whether or not the user named it
+DEFAULT_MODEL = "mini"  # named, so that a warm server is found again whether or not the user named it
 _POLL_S = 0.05
 _PROBE_TIMEOUT_S = 5.0
 _MAX_UNIX_PATH_BYTES = 103 if sys.platform == "darwin" else 107  # sun_path less its final zero

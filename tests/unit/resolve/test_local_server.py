@@ -92,8 +92,8 @@ def test_a_started_server_is_told_to_end_when_idle_and_to_listen_for_this_user_a
 def test_a_model_that_the_warm_server_lacks_gets_a_server_of_its_own(tmp_path, server):
     launcher = Launcher(server)
     servers(tmp_path, launcher).connect().close()
-    servers(tmp_path, launcher).connect("mini").close()
-    assert [settings["DIFFAVA_SERVER_MODELS"] for settings in launcher.settings] == [DEFAULT_MODEL, "mini"]
+    servers(tmp_path, launcher).connect("nano").close()
+    assert [settings["DIFFAVA_SERVER_MODELS"] for settings in launcher.settings] == [DEFAULT_MODEL, "nano"]
 
 
 def test_a_server_started_for_a_model_that_was_named_is_found_by_who_names_none(tmp_path, server):

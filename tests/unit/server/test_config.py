@@ -6,7 +6,7 @@ from diffava_server.errors import StartError
 
 def test_defaults_listen_on_a_free_loopback_port_with_the_nano_model():
     config = read_config()
-    assert (config.listen, config.models, config.unix_path) == ("127.0.0.1:0", ("nano",), None)
+    assert (config.listen, config.models, config.unix_path) == ("127.0.0.1:0", ("mini",), None)
 
 
 def test_the_environment_is_read_and_the_caller_wins(monkeypatch):
