@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from diffava.model_parts import clap_audio, clap_text
 from diffava.config import load_config
 from diffava.errors import CheckpointError, RequestError
 from diffava.features.clap import ClapAudioEncoder, ClapTextEncoder, check_text_towers_agree
 from diffava.features.tokenizer import byte_tokenizer, load_tokenizer
+from diffava.model_parts import clap_audio, clap_text
 
 
 def text_encoder(seed: int = 0) -> ClapTextEncoder:
