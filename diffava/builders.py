@@ -159,7 +159,7 @@ def _video(config: ModelConfig, parts: dict[str, Any]) -> VideoEncoder:
 
 def _denoiser(parts: dict[str, Any]) -> Denoiser:
     if "unet" in parts:
-        return UNetDenoiser(parts["unet"])
+        return UNetDenoiser(parts["unet"], parts.get("control_branch"))
     return TransformerDenoiser(parts["transformer"], parts.get("control_branch"))
 
 

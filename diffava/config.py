@@ -144,10 +144,10 @@ class TransformerSection(Section):
 
 
 class ControlSection(Section):
-    """T2AV's ControlNet on the latent transformer, and what it reads."""
+    """T2AV's ControlNet on the denoiser, and what it reads."""
 
     operator: OperatorName = "temporal_self_attention"
-    block_count: PositiveInt = 4  # of the denoiser, copied
+    block_count: PositiveInt | None = None  # of [transformer], copied; of a U-Net always the encoder half
     guide_width: PositiveInt = 64
 
 
@@ -281,7 +281,14 @@ class ModelConfig(Section):
 
     def _control_fits(self, control: ControlSection) -> None:
         if self.transformer is None:
-            raise ValueError("[control] is a branch of [transformer], and this model has none")
+            if control.block_count is not None:
+                raise ValueError(
+                    f"control.block_count is {control.block_count}, but of [unet] the whole encoder half is copied: "
+                    "leave it out"
+                )
+            return
+        if control.block_count is None:
+            raise ValueError("control.block_count is missing: write how many blocks of [transformer] are copied")
         if control.block_count > self.transformer.block_count:
             raise ValueError(
                 f"control.block_count is {control.block_count}, but [transformer] has only "

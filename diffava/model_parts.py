@@ -23,6 +23,7 @@ from diffava.features.mel_audio import MelAudioTower
 from diffava.features.motion import MotionEncoder
 from diffava.latent.control import ControlBranch
 from diffava.latent.transformer import LatentTransformer
+from diffava.latent.unet_control import UNetControl
 from diffava.spec import Spec
 from diffava.waveform.istft_vocoder import IstftVocoder
 from diffava.waveform.stacked_pca import StackedPca
@@ -39,12 +40,14 @@ def make_parts(config: ModelConfig) -> dict[str, Any]:
     if config.unet is not None:
         parts["unet"] = unet(config, config.unet)
     if config.transformer is not None:
-        denoiser = LatentTransformer(config.latent_channels, dim, **dict(config.transformer))
-        parts["transformer"] = denoiser
-        if config.control is not None:
-            sequence = ControlSequence(config.control, dim, config.vae_factor)
-            parts["control_sequence"] = sequence
-            parts["control_branch"] = ControlBranch(denoiser, sequence.dim, config.control.block_count)
+        parts["transformer"] = LatentTransformer(config.latent_channels, dim, **dict(config.transformer))
+    if config.control is not None:
+        sequence = ControlSequence(config.control, dim, config.vae_factor)
+        parts["control_sequence"] = sequence
+        if config.control.block_count is None:
+            parts["control_branch"] = UNetControl(parts["unet"], sequence.dim)
+        else:
+            parts["control_branch"] = ControlBranch(parts["transformer"], sequence.dim, config.control.block_count)
     if config.stacked_pca is None:
         parts["vae"] = vae(config)
     else:

@@ -60,6 +60,8 @@ def _description(name: str) -> dict[str, Any]:
     lacks = ""
     if config.needs_published_weights:
         lacks = "it needs the published weights, which are not converted"
+        if config.has_timing_guide:
+            lacks = "its control branch is not trained: nobody publishes one"
     elif folder is None and not config.has_random_weights:
         lacks = f"its weights are not in this checkout; train it with `diffava train {name}`"
     return {

@@ -49,7 +49,9 @@ class Conditioner:
     def _guide(self, request: FoleyRequest, features: Features) -> TimingGuide | None:
         """The wish that is most exact: a performance, else hits, else the picture, else none.
 
-        Hits come without the picture's energy, which would speak of other moments.
+        Hits come without the picture's energy, which would speak of other moments. A picture whose encoder tells no
+        time (X-CLIP) gives a guide in which all is unknown: then the fused sequence alone says what is seen when, a
+        token a second, as in T2AV.
         """
         spec = self._spec
         frames, steps, hop = spec.latent_frames(request.sample_count), spec.vae_factor, spec.hop_samples
@@ -62,6 +64,8 @@ class Conditioner:
             found = pick_hits(features.guide.onsets, float(spec.frame_rate))
             onsets = onset_curve([time_s * spec.output_rate_hz for time_s in found], hop, frames, steps)
             return TimingGuide(_padded(features.guide.energy, frames), onsets)
+        if request.guide == "picture" and len(features.video):
+            return TimingGuide(None, None)
         return None
 
     def _control(

@@ -10,11 +10,14 @@ topology is not published; copying the first half of the blocks is our choice
 """
 
 import copy
+from typing import TypeVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from diffava.latent.transformer import LatentTransformer, rotary
+
+Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 
 
 class ControlBranch(nn.Module):
@@ -49,8 +52,9 @@ class ControlBranch(nn.Module):
         return added
 
 
-def zero(layer: nn.Linear) -> nn.Linear:
-    """A layer that says nothing until it has learned something."""
+def zero(layer: Layer) -> Layer:
+    """A linear layer or a convolution that says nothing until it has learned something."""
     nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer

@@ -11,6 +11,7 @@ from torch import Tensor
 from diffava.errors import CancelledError
 from diffava.latent.control import ControlBranch
 from diffava.latent.transformer import LatentTransformer
+from diffava.latent.unet_control import UNetControl
 from diffava.latent.windows import Window
 from diffava.spec import Condition
 
@@ -41,14 +42,14 @@ class Denoiser(Protocol):
 
 
 class UNetDenoiser:
-    """AudioLDM's U-Net (diffusers' `UNet2DConditionModel`) with its FiLM condition. It reads no control.
+    """AudioLDM's U-Net (diffusers' `UNet2DConditionModel`) with its FiLM condition, and T2AV's branch if it has one.
 
     The condition is handed over as `class_labels`; the U-Net appends its projection to the time embedding of every
     residual block, and both of its attentions are self-attention (no `encoder_hidden_states`).
     """
 
-    def __init__(self, unet: Any) -> None:
-        self._unet = unet
+    def __init__(self, unet: Any, branch: UNetControl | None = None) -> None:
+        self._unet, self._branch = unet, branch
         self.length_multiple = int(2 ** (len(unet.config.block_out_channels) - 1))
 
     @property
@@ -65,11 +66,13 @@ class UNetDenoiser:
         control: Float[Tensor, "B L G"] | None,
         control_strength: float,
     ) -> Float[Tensor, "B C L M"]:
-        """The noise in the latent."""
+        """The noise in the latent; at strength 0 exactly that without control."""
         dtype = self._unet.dtype
-        result: Tensor = self._unet(
-            latent.to(dtype), timestep, encoder_hidden_states=None, class_labels=film.to(dtype)
-        ).sample
+        latent_, film_ = latent.to(dtype), film.to(dtype)
+        added = {}
+        if control is not None and self._branch is not None:
+            added = self._branch(latent_, timestep, film_, control.to(dtype)).scaled(control_strength).arguments
+        result: Tensor = self._unet(latent_, timestep, encoder_hidden_states=None, class_labels=film_, **added).sample
         return result.to(latent.dtype)
 
 

@@ -14,7 +14,8 @@ from diffava.spec import Spec
 
 
 def test_every_preset_loads_under_its_own_name():
-    assert preset_names() == ("audioldm-l", "audioldm-m", "audioldm-s", "mini", "nano", "nano-t2av")
+    published = (f"audioldm-{size}{control}" for size in "lms" for control in ("", "-t2av"))
+    assert preset_names() == (*published, "mini", "nano", "nano-audioldm-t2av", "nano-t2av")
     for name in preset_names():
         assert load_config(name).name == name
 
@@ -25,7 +26,7 @@ def test_reading_a_configuration_and_listing_the_models_do_not_load_torch(run):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["audioldm-l", "audioldm-m", "audioldm-s", "nano"])
+@pytest.mark.parametrize("name", ["audioldm-l", "audioldm-m", "audioldm-s", "audioldm-s-t2av", "nano"])
 def test_presets_with_audioldms_classes_keep_its_rates(name):
     spec = Spec.of(load_config(name))
     assert (spec.sample_rate_hz, spec.hop_samples, spec.mel_bins, spec.vae_factor) == (16_000, 160, 64, 4)
@@ -58,7 +59,7 @@ def test_heads_are_those_of_the_original_unless_the_published_ones_are_asked_for
 
 
 def test_published_models_say_that_they_are_not_for_commercial_work():
-    for name in ("audioldm-s", "audioldm-m", "audioldm-l"):
+    for name in (name for name in preset_names() if name.startswith("audioldm")):
         config = load_config(name)
         assert not config.commercial_use_allowed
         assert "CC BY-NC-SA 4.0" in config.licence
@@ -66,8 +67,8 @@ def test_published_models_say_that_they_are_not_for_commercial_work():
 
 
 def test_untrained_presets_say_so():
-    assert "random weights" in load_config("nano").warning
-    assert "random weights" in load_config("nano-t2av").warning
+    for name in ("nano", "nano-t2av", "nano-audioldm-t2av"):
+        assert f"{name} has random weights" in load_config(name).warning
     assert load_config("mini").warning == ""
 
 
