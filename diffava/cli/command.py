@@ -45,14 +45,14 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
         "Measure a model on held-out recordings and scenes.",
         _MACHINE,
     ),
-    "models": ("diffava.cli.models:models", "List the models, their size and licence.", _MACHINE),
+    "models": ("diffava.cli.models:models", "List the models and their licences; bring published ones.", _MACHINE),
 }
 
 # import name -> the extra that brings it
 _EXTRAS = {
     **dict.fromkeys(("opentimelineio", "av", "soundfile", "matplotlib", "grpc_status", "grpc_health"), "resolve"),
-    **dict.fromkeys(("torch", "diffusers", "transformers", "safetensors", "jaxtyping", "soxr"), "model"),
-    **dict.fromkeys(("librosa", "sklearn"), "train"),
+    **dict.fromkeys(("torch", "diffusers", "transformers", "safetensors", "jaxtyping", "soxr", "huggingface_hub", "filelock"), "model"),
+    **dict.fromkeys(("librosa", "sklearn", "tensorboard"), "train"),
     **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection"), "server"),
 }
 

@@ -34,7 +34,8 @@ from diffava.sounds.composition import draw_clip, waveform_of
 from diffava.sounds.kinds import kinds
 from diffava.sounds.recordings import Split
 from diffava.sounds.takes import TakeLibrary
-from diffava.training.loop import Plan, load_weights, train
+from diffava.training.loop import load_weights, train
+from diffava.training.plan import Plan
 
 VERSION = 1  # of the training: raise it when the training changes
 LEAST_ORIGINS = 3  # a kind that fewer sessions of a split recorded says more about a session than about the kind
@@ -142,7 +143,7 @@ def train_judge(library: TakeLibrary, plan: JudgePlan, folder: Path, say: Callab
     schedule = Plan(
         plan.step_count, learning_rate=4e-3, weight_decay=0.05, average=0.99, mixed_precision="bf16", seed=plan.seed
     )
-    load_weights(task.module, train(task, run, schedule, say))
+    load_weights(task.module, train(task, run, schedule, say, device="cpu"))  # it listens there
     save_judge(task.judge, path)
     return task.judge.eval()
 

@@ -25,17 +25,18 @@ from diffava.sounds.captions import caption_texts
 from diffava.sounds.recordings import Split
 from diffava.sounds.takes import RATE_HZ, TakeLibrary
 from diffava.spec import Spec
-from diffava.training.alignment import AlignmentTask
+from diffava.training.alignment import AlignmentTask, BankAlignmentData, Objective
 from diffava.training.banks import ClipSource, audio_bank, picture_bank, sound_bank, text_bank
 from diffava.training.clap import ClapTask, ClapTowers
 from diffava.training.clap_data import MelBank
 from diffava.training.clip_bank import ClipBank, build_bank
 from diffava.training.generator import GeneratorModel, GeneratorTask
 from diffava.training.latent_space import composed_mel, fit_latent_space
-from diffava.training.loop import WEIGHTS, TrainingTask, load_weights, train
+from diffava.training.loop import TrainingTask, load_weights, train
 from diffava.training.motion import MotionModel, MotionTask
 from diffava.training.motion_data import scene_of
 from diffava.training.recipe import Recipe, Steps
+from diffava.training.run_folder import WEIGHTS
 from diffava.training.vocoder import VocoderTask
 from diffava.waveform.mel import MelAnalysis
 
@@ -160,9 +161,8 @@ class Course:
 
     def alignment(self) -> None:
         """DiffAVA's own part, by eq. 2; frozen afterwards."""
-        task = AlignmentTask(
-            self._parts["alignment"], self._read("seen"), self._read("held"), self._recipe.alignment.batch_size
-        )
+        data = BankAlignmentData(self._read("seen"), self._read("held"), self._recipe.alignment.batch_size)
+        task = AlignmentTask(self._parts["alignment"], data, Objective(mean_over_time=True))
         self._train("alignment", task, self._recipe.alignment)
         self._parts["alignment"].eval().requires_grad_(False)
 

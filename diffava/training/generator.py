@@ -17,6 +17,7 @@ from diffava.condition.control_sequence import ControlSequence
 from diffava.latent.control import ControlBranch
 from diffava.latent.transformer import LatentTransformer
 from diffava.training.clip_bank import ClipBank
+from diffava.training.processes import device_of, on_device
 
 TIME_SHIFT = 0.7  # of the logit-normal times, towards the noise, where it is decided what is heard
 FILM_DROPPED = 0.1  # the condition becomes that of the empty prompt: guidance's other side
@@ -102,9 +103,9 @@ class GeneratorTask:
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The squared error of the velocity; also that of the controlled items alone."""
-        count = len(batch.latent)
-        time = torch.sigmoid(torch.randn(count) + TIME_SHIFT)
-        noise = torch.randn_like(batch.latent)
+        # Drawn on the CPU, whose generator the loop seeds by the batch's number: a GPU then computes with the same.
+        time = torch.sigmoid(torch.randn(len(batch.latent)) + TIME_SHIFT).to(batch.latent)
+        noise = torch.randn(batch.latent.shape).to(batch.latent)
         spread = time[:, None, None, None]
         control = None
         if self.module.sequence is not None:
@@ -132,7 +133,8 @@ class GeneratorTask:
             rows = np.arange(number * self._batch_size, min(len(self._held_out), (number + 1) * self._batch_size))
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(number)
-                for name, value in self.loss(self._read(self._held_out, rows, rng)).items():
+                batch = on_device(self._read(self._held_out, rows, rng), device_of(self.module))
+                for name, value in self.loss(batch).items():
                     sums[name] = sums.get(name, 0.0) + float(value) / rounds
         return sums
 

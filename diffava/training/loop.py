@@ -1,30 +1,26 @@
-"""The one training loop: steps, learning rate, averaged weights, checkpoints, a log and its picture. Knows no model.
+"""The one training loop: steps, learning rate, averaged weights, checkpoints, logs. Knows no model.
 
-A batch is a pure function of the step's number, and dropout is seeded by it too. So a run that was killed goes on
-exactly where its last checkpoint was, and two runs with the same numbers have the same losses.
+A step is made of micro-batches, one after another on one process (`accumulate`) or at once on several (`accelerate
+launch`). A micro-batch is a pure function of its number, and dropout is seeded by it too. So a run that was killed goes
+on exactly where its last checkpoint was, and one process that accumulates two has the same losses as two processes.
 """
 
-import csv
-import json
-import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from diffava.errors import DataError
+from diffava.training.plan import Plan
+from diffava.training.processes import Processes, on_device
+from diffava.training.run_folder import WEIGHTS, RunFolder, kept_weights
 
-STATE = "state.pt"
-WEIGHTS = "model.safetensors"
-LOG = "log.csv"
-PLAN = "plan.json"
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @runtime_checkable  # so that tests can check arguments against it
@@ -36,12 +32,15 @@ class TrainingTask(Protocol):
         """What learns."""
         ...
 
-    def batch(self, step: int) -> Any:
-        """The data of a step, a pure function of its number."""
+    def batch(self, number: int) -> Any:
+        """The data of a micro-batch, a pure function of its number; on the CPU."""
         ...
 
     def loss(self, batch: Any) -> dict[str, Tensor]:
-        """What is minimised, under "loss", and further scalars for the log."""
+        """What is minimised, under "loss", and further scalars for the log; the batch is where the module is.
+
+        Noise is drawn on the CPU, so that a GPU computes with the same.
+        """
         ...
 
     def validate(self) -> dict[str, float]:
@@ -49,114 +48,176 @@ class TrainingTask(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How a task is trained; a run in a folder keeps its plan."""
+def train(
+    task: TrainingTask,
+    folder: Path,
+    plan: Plan,
+    say: Callable[[str], None] = print,
+    *,
+    accumulate: int = 1,
+    device: str = "auto",
+) -> Path:
+    """Train a task in a folder, from its last checkpoint if there is one, and return the file of the kept weights.
 
-    step_count: int
-    learning_rate: float = 1e-3
-    warmup_steps: int = 100
-    weight_decay: float = 0.01
-    average: float = 0.999  # of the weights that are validated and kept (EMA)
-    clip_norm: float = 1.0
-    mixed_precision: str = "no"  # "bf16" where it is faster
-    checkpoint_every: int = 200
-    validate_every: int = 500
-    log_every: int = 20
-    seed: int = 0
-
-    def rate(self, step: int) -> float:
-        """The learning rate's factor: a linear rise, then half a cosine to 0."""
-        if step < self.warmup_steps:
-            return (step + 1) / self.warmup_steps
-        done = (step - self.warmup_steps) / max(1, self.step_count - self.warmup_steps)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def train(task: TrainingTask, folder: Path, plan: Plan, say: Callable[[str], None] = print) -> Path:
-    """Train a task in a folder, from its last checkpoint if there is one, and return the file of averaged weights.
+    Args:
+        task: What learns; it ends with the kept weights, on the CPU.
+        folder: The run's; on several machines that of the first process.
+        plan: How. A run goes on only by the plan that it began with.
+        say: Called with each line of progress, by the first process.
+        accumulate: Micro-batches of one step that this process takes one after another.
+        device: "cpu", or "auto" for a GPU where there is one.
 
     Raises:
-        DataError: The folder holds a run with another plan.
+        DataError: The folder holds a run with another plan, or the task does not validate the figure to keep.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _same_plan(folder / PLAN, plan)
-    # On the CPU even where there is a GPU: tasks keep words, filters and frozen parts there, beside what is trained.
-    accelerator = Accelerator(mixed_precision=plan.mixed_precision, cpu=True)
-    optimizer = torch.optim.AdamW(
-        [p for p in task.module.parameters() if p.requires_grad],
-        lr=plan.learning_rate,
-        weight_decay=plan.weight_decay,
-        betas=(0.9, 0.98),
-    )
-    module, optimizer = accelerator.prepare(task.module, optimizer)
-    averaged = {name: value.detach().clone() for name, value in task.module.state_dict().items()}
-    first = _resume(folder / STATE, task.module, optimizer, averaged)
-    sums: dict[str, float] = defaultdict(float)
-    started = time.monotonic()
-    for step in range(first, plan.step_count):
-        torch.manual_seed(plan.seed * 1_000_003 + step)
-        for group in optimizer.param_groups:
-            group["lr"] = plan.learning_rate * plan.rate(step)
-        module.train()
-        with accelerator.autocast():
-            losses = task.loss(task.batch(step))
-        accelerator.backward(losses["loss"])
-        accelerator.clip_grad_norm_(module.parameters(), plan.clip_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        _average(averaged, task.module, min(plan.average, (step + 1) / (step + 10)))
-        for name, value in losses.items():
-            sums[name] += float(value.detach()) / plan.log_every
-        done = step + 1
-        if done % plan.log_every == 0:
-            _log(folder / LOG, {"step": done, **sums})
-            left_s = (time.monotonic() - started) / (done - first) * (plan.step_count - done)
-            figures = " ".join(f"{name} {value:.4f}" for name, value in sums.items())
-            say(f"{folder.name} {done}/{plan.step_count} {figures}; {left_s / 60:.0f} min left")
-            sums.clear()
-        if done % plan.checkpoint_every == 0 or done == plan.step_count:
-            _checkpoint(folder, task.module, optimizer, averaged, done)
-        if done % plan.validate_every == 0 or done == plan.step_count:
-            figures_now = _validate(task, averaged)
-            _log(folder / f"validation-{LOG}", {"step": done, **figures_now})
-            say(f"{folder.name} {done} validation: " + " ".join(f"{k} {v:.4f}" for k, v in figures_now.items()))
-    task.module.load_state_dict(averaged)
-    return folder / WEIGHTS
+    return _Run(task, folder, plan, say, accumulate, Processes(device)).to_the_end()
 
 
-def _same_plan(path: Path, plan: Plan) -> None:
-    mine = asdict(plan)
-    if not path.exists():
-        path.write_text(json.dumps(mine, indent=2), "utf-8")
-        return
-    found = json.loads(path.read_text("utf-8"))
-    differing = [name for name in mine if found.get(name) != mine[name]]
-    if differing:
-        raise DataError(
-            f"{path.parent} holds a run whose {', '.join(differing)} differ(s) from what is asked; "
-            "choose another folder, or remove that one to begin again."
+class _Run:
+    """One run while it runs."""
+
+    def __init__(
+        self,
+        task: TrainingTask,
+        folder: Path,
+        plan: Plan,
+        say: Callable[[str], None],
+        accumulate: int,
+        processes: Processes,
+    ) -> None:
+        self.task, self.plan, self.accumulate, self.processes = task, plan, accumulate, processes
+        self.folder, self.device = RunFolder(folder), processes.device
+        self.say = say if processes.is_first else _nothing
+        self.module = task.module.to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            [p for p in self.module.parameters() if p.requires_grad],
+            lr=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            betas=(0.9, plan.beta2),
         )
+        scales = plan.mixed_precision == "fp16" and self.device.type == "cuda"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scales)
+        self.averaged = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+        self.best: dict[str, Any] | None = None
+        self.sums: dict[str, float] = defaultdict(float)
+        self.done = 0
 
+    def to_the_end(self) -> Path:
+        """From where the folder is to the plan's last step."""
+        self._begin()
+        first, started = self.done, time.monotonic()
+        for step in range(first, self.plan.step_count):
+            self._step(step)
+            self.done = step + 1
+            is_last = self.done == self.plan.step_count
+            if self.done % self.plan.log_every == 0:
+                seconds_a_step = (time.monotonic() - started) / (self.done - first)
+                self._log(seconds_a_step * (self.plan.step_count - self.done))
+            if self.done % self.plan.validate_every == 0 or is_last:
+                self._validate()
+            # Last, so that whatever was logged up to a checkpoint is in it or is cut off when the run goes on.
+            if (self.done % self.plan.checkpoint_every == 0 or is_last) and self.processes.is_first:
+                self.folder.write_state(self._state())
+        self.folder.close()
+        self.processes.wait()
+        self.module.load_state_dict(kept_weights({"averaged": self.averaged, "best": self.best}))
+        self.module.to("cpu")
+        return self.folder.folder / WEIGHTS
 
-def _resume(path: Path, module: nn.Module, optimizer: Any, averaged: dict[str, Tensor]) -> int:
-    if not path.exists():
-        return 0
-    state = torch.load(path, weights_only=True)
-    module.load_state_dict(state["module"])
-    optimizer.load_state_dict(state["optimizer"])
-    averaged.update(state["averaged"])
-    return int(state["step"])
+    def _begin(self) -> None:
+        state = None
+        if self.processes.is_first:
+            self.folder.keep_plan(self.plan, self.accumulate * self.processes.count)
+            state = self.folder.read_state()
+            if self.processes.count > 1 and state is None:
+                state = self._state()
+        state = self.processes.from_first(state)  # also at the start: all begin with the same weights
+        if state is None:
+            return
+        self.module.load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.averaged = on_device(state["averaged"], self.device)
+        self.best, self.done = state.get("best"), int(state["step"])
+        self.sums.update(state.get("sums", {}))
+        if state.get("scaler"):
+            self.scaler.load_state_dict(state["scaler"])
 
+    def _state(self) -> dict[str, Any]:
+        return {
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "averaged": self.averaged,
+            "best": self.best,
+            "sums": dict(self.sums),
+            "scaler": self.scaler.state_dict(),
+            "step": self.done,
+        }
 
-def _checkpoint(folder: Path, module: nn.Module, optimizer: Any, averaged: dict[str, Tensor], step: int) -> None:
-    state = {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "averaged": averaged, "step": step}
-    unfinished = folder / f"{STATE}.unfinished"
-    torch.save(state, unfinished)
-    unfinished.replace(folder / STATE)
-    unfinished = folder / f"{WEIGHTS}.unfinished"
-    save_file({name: value.contiguous() for name, value in averaged.items()}, unfinished)
-    unfinished.replace(folder / WEIGHTS)
+    def _step(self, step: int) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate * self.plan.rate(step)
+        self.module.train()
+        for turn in range(self.accumulate):
+            number = (step * self.accumulate + turn) * self.processes.count + self.processes.index
+            torch.manual_seed(self.plan.seed * 1_000_003 + number)
+            batch = on_device(self.task.batch(number), self.device)
+            with torch.autocast(
+                self.device.type,
+                _DTYPES.get(self.plan.mixed_precision),
+                enabled=self.plan.mixed_precision in _DTYPES,
+            ):
+                losses = self.task.loss(batch)
+            self.scaler.scale(losses["loss"] / self.accumulate).backward()  # type: ignore[no-untyped-call]
+            for name, value in losses.items():
+                self.sums[name] += float(value.detach()) / (self.plan.log_every * self.accumulate)
+        self.processes.average_gradients(self.module)
+        self.scaler.unscale_(self.optimizer)
+        if self.plan.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.plan.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        average(self.averaged, self.module, self.plan.averaging(step))
+
+    def _log(self, left_s: float) -> None:
+        figures = self.processes.mean(dict(self.sums))
+        self.sums.clear()
+        if self.processes.is_first:
+            self.folder.log("training", self.done, figures)
+        told = " ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        self.say(f"{self.folder.folder.name} {self.done}/{self.plan.step_count} {told}; {left_s / 60:.0f} min left")
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        """Judge the averaged weights, on the first process while the others wait, and keep the best if asked."""
+        if self.processes.is_first:
+            own = {name: value.clone() for name, value in self.module.state_dict().items()}
+            self.module.load_state_dict(self.averaged)
+            self.module.eval()
+            try:
+                figures = self.task.validate()
+            finally:
+                self.module.load_state_dict(own)
+                self.module.train()
+            self.folder.log("validation", self.done, figures)
+            self.say(
+                f"{self.folder.folder.name} {self.done} validation: "
+                + " ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            )
+            self._keep_best(figures)
+        self.processes.wait()
+        if self.plan.keep_best:
+            self.best = self.processes.from_first(self.best)
+
+    def _keep_best(self, figures: dict[str, float]) -> None:
+        wanted = self.plan.keep_best
+        if not wanted:
+            return
+        if wanted not in figures:
+            raise DataError(f"keep_best is '{wanted}', but validated are only {', '.join(figures)}; name one of these.")
+        if self.best is None or figures[wanted] < self.best["value"]:
+            weights = {name: value.detach().cpu().clone() for name, value in self.averaged.items()}
+            self.best = {"step": self.done, "value": figures[wanted], "weights": weights}
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
@@ -165,7 +226,8 @@ def load_weights(module: nn.Module, path: Path) -> None:
 
 
 @torch.no_grad()
-def _average(averaged: dict[str, Tensor], module: nn.Module, keep: float) -> None:
+def average(averaged: dict[str, Tensor], module: nn.Module, keep: float) -> None:
+    """Move averaged weights towards a module's own by `1 - keep` (EMA); counters are copied."""
     for name, value in module.state_dict().items():
         if value.is_floating_point():
             averaged[name].lerp_(value, 1 - keep)
@@ -173,22 +235,5 @@ def _average(averaged: dict[str, Tensor], module: nn.Module, keep: float) -> Non
             averaged[name].copy_(value)
 
 
-@torch.no_grad()
-def _validate(task: TrainingTask, averaged: dict[str, Tensor]) -> dict[str, float]:
-    own = {name: value.clone() for name, value in task.module.state_dict().items()}
-    task.module.load_state_dict(averaged)
-    task.module.eval()
-    try:
-        return task.validate()
-    finally:
-        task.module.load_state_dict(own)
-        task.module.train()
-
-
-def _log(path: Path, row: Mapping[str, int | float]) -> None:
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, row.keys())
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+def _nothing(_: str) -> None:
+    pass

@@ -20,6 +20,7 @@ from diffava.sounds.kinds import kinds
 from diffava.training.clap import HARDEST, several_targets
 from diffava.training.clip_bank import ClipBank
 from diffava.training.motion_data import NAMES, code_of, filmed_otherwise
+from diffava.training.processes import device_of
 
 ONSET_WEIGHT = 6.0  # of a step with an onset: one in thirty has one
 HIT_TOLERANCE_S = 0.05
@@ -105,13 +106,13 @@ class MotionTask:
         """Each second's sound is a target where what is heard is what is seen; its words always are."""
         seen, heard = batch.seen.flatten(), batch.heard.flatten()
         codes = sorted(set(seen.tolist()))
-        words = torch.stack([self._words[code] for code in codes])
-        fits_words = (seen[:, None] == torch.tensor(codes)[None]).float()
+        words = torch.stack([self._words[code] for code in codes]).to(tokens)
+        fits_words = (seen[:, None] == torch.tensor(codes, device=seen.device)[None]).float()
         fits_sounds = (seen[:, None] == heard[None]).float()
         scale = self.module.log_scale.clamp(max=HARDEST).exp()
         to_words, to_sounds = scale * tokens @ words.T, scale * tokens @ batch.sound.flatten(0, 1).T
-        among_places = scale * tokens @ self._places.T
-        fits_places = (seen[:, None] == torch.arange(1, len(NAMES) + 1)[None]).float()
+        among_places = scale * tokens @ self._places.to(tokens).T
+        fits_places = (seen[:, None] == torch.arange(1, len(NAMES) + 1, device=seen.device)[None]).float()
         parts = [(to_words, fits_words), (to_sounds, fits_sounds), (to_sounds.T, fits_sounds.T)]
         parts.append((among_places, fits_places))
         return torch.stack([several_targets(scores, fits) for scores, fits in parts]).mean()
@@ -122,7 +123,8 @@ class MotionTask:
         threshold: float | None = None
         with torch.no_grad():
             for name, bank in self._trials.items():
-                seen = [self.module.encoder(torch.from_numpy(rgb.copy())[None]) for rgb in bank["rgb"]]
+                device = device_of(self.module)
+                seen = [self.module.encoder(torch.from_numpy(rgb.copy())[None].to(device)) for rgb in bank["rgb"]]
                 curves = [torch.sigmoid(one.onset_logits[0]) for one in seen]
                 truths = [peaks_of(onsets, self._frame_rate) for onsets in bank["onsets"]]
                 if threshold is None:
@@ -141,7 +143,8 @@ class MotionTask:
         return figures
 
     def _kind_accuracy(self, features: list[Tensor], codes: Int[np.ndarray, "N T"]) -> float:
-        nearest = torch.stack([(self._tokens(one) @ self._places.T).argmax(dim=1) + 1 for one in features]).numpy()
+        places = self._places.to(features[0])
+        nearest = torch.stack([(self._tokens(one) @ places.T).argmax(dim=1) + 1 for one in features]).cpu().numpy()
         single = (codes > 0) & (codes <= len(NAMES))
         return float((nearest == codes)[single].mean())
 
@@ -186,5 +189,5 @@ def hit_f1(picked: list[list[float]], truths: list[list[float]], tolerance_s: fl
 
 def correlation(ours: Float[Tensor, "F K"], truth: Float[np.ndarray, "F K"]) -> float:
     """Pearson's, of two curves; 0 where one of them is flat."""
-    a, b = ours.flatten().numpy(), truth.reshape(-1)
+    a, b = ours.flatten().cpu().numpy(), truth.reshape(-1)
     return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0

@@ -7,7 +7,7 @@ from pydantic import PositiveInt, ValidationError
 
 from diffava.config import Section
 from diffava.errors import ConfigError
-from diffava.training.loop import Plan
+from diffava.training.plan import Plan, Precision
 from diffava.training.vocoder import VocoderPlan
 
 
@@ -20,7 +20,8 @@ class Steps(Section):
     warmup_steps: int = 50
     average: float = 0.99
     weight_decay: float = 0.01
-    mixed_precision: str = "bf16"
+    mixed_precision: Precision = "bf16"
+    keep_best: str = ""  # a figure of the part's validation, whose lowest value's weights are kept
 
     def plan(self) -> Plan:
         """The loop's plan; a checkpoint and a validation at least every tenth of the way."""

@@ -17,6 +17,7 @@ from diffava.sounds.composition import draw_clip, waveform_of
 from diffava.sounds.recordings import Split
 from diffava.sounds.takes import TakeLibrary
 from diffava.spec import Spec
+from diffava.training.processes import device_of
 from diffava.training.spectral_loss import TRAINED_AT, convergence, log_distance, magnitude, stft_distance
 from diffava.waveform.istft_vocoder import NOISE_FRAMES, IstftVocoder
 from diffava.waveform.mel import LOG_FLOOR, MelAnalysis
@@ -96,13 +97,14 @@ class VocoderTask:
         rng = np.random.default_rng(2)
         items = [self._item("held_out", rng, composed=False, gain=False) for _ in range(self._plan.validation_excerpts)]
         mels, samples = (torch.stack(part) for part in zip(*items, strict=True))
-        clean = stft_distance(samples, self.module(mels))
-        round_trip = stft_distance(samples, self.module(self._round_trip(mels, 0)))
+        device = device_of(self.module)
+        clean = stft_distance(samples.to(device), self.module(mels.to(device)))
+        round_trip = stft_distance(samples.to(device), self.module(self._round_trip(mels, 0).to(device)))
         return {"clean": float(clean.mean()), "round_trip": float(round_trip.mean())}
 
     def _distance(self, reference: Tensor, other: Tensor) -> dict[str, Tensor]:
         converged, logarithmic = [], []
-        mel = torch.zeros(())
+        mel = reference.new_zeros(())
         for resolution in TRAINED_AT:
             magnitudes = magnitude(reference, resolution), magnitude(other, resolution)
             converged.append(convergence(*magnitudes).mean())
@@ -116,7 +118,8 @@ class VocoderTask:
         }
 
     def _mel_distance(self, reference: Tensor, other: Tensor) -> Tensor:
-        logs = [((m * 1024).transpose(1, 2) @ self._filters).clamp(min=LOG_FLOOR).log() for m in (reference, other)]
+        filters = self._filters.to(reference)
+        logs = [((m * 1024).transpose(1, 2) @ filters).clamp(min=LOG_FLOOR).log() for m in (reference, other)]
         return (logs[0] - logs[1]).abs().mean()
 
     def _compose(self, split: Split, count: int) -> Int16[np.ndarray, "clips S"]:

@@ -5,7 +5,8 @@ import pytest
 from diffava.evaluation.cases import HeldOutSet
 from diffava.evaluation.judge_training import JudgePlan, JudgeTask
 from diffava.evaluation.jury import Jury
-from diffava.training.loop import Plan, load_weights, train
+from diffava.training.loop import load_weights, train
+from diffava.training.plan import Plan
 from support.toy_sounds import striped, toy_library
 
 
