@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from diffava.condition.hits import pick_hits
 from diffava.condition.timing_guide import energy_curve, onset_curve
@@ -29,6 +31,8 @@ from diffava.waveform.mel import MelAnalysis
 from diffava.waveform.stacked_pca import StackedPca
 
 EXACT_CAPTIONS, VAGUE_CAPTIONS = 4, 2  # of each clip, drawn anew from its phrases
+HOP_SAMPLES = RATE_HZ // 100
+SILENT = 0.25  # of the energy curve: a second that never rises above 45 dB below full scale
 
 
 @dataclass(frozen=True)
@@ -85,17 +89,25 @@ def text_bank(folder: Path, source: ClipSource, text: ClapTextEncoder) -> ClipBa
 
 
 def audio_bank(folder: Path, source: ClipSource, audio: AudioEncoder) -> ClipBank:
-    """What CLAP hears in each clip, `audio [D]`, and in each of its whole seconds, `seconds [T, D]`."""
+    """What CLAP hears in each clip, `audio [D]`, and in each of its whole seconds, `seconds [T, D]`.
+
+    A second without sound has the clip's own embedding. That of silence, which two fifths of the seconds would have,
+    pulls the mean of an aligned clip, and so its sound, towards silence.
+    """
 
     def entry(number: int) -> Mapping[str, Any]:
-        samples = torch.from_numpy(waveform_of(source.clip(number), source.library))[None]
-        seconds = samples[:, : math.floor(source.duration_s) * RATE_HZ]
-        return {
-            "audio": audio.encode(samples)[0].half().numpy(),
-            "seconds": audio.encode_seconds(seconds)[0].half().numpy(),
-        }
+        samples = torch.from_numpy(waveform_of(source.clip(number), source.library))
+        whole = samples[: math.floor(source.duration_s) * RATE_HZ]
+        audio_of_clip = audio.encode(samples[None])[0]
+        silent = torch.tensor([_is_silent(second) for second in whole.split(RATE_HZ)])
+        seconds = torch.where(silent[:, None], audio_of_clip, audio.encode_seconds(whole[None])[0])
+        return {"audio": audio_of_clip.half().numpy(), "seconds": seconds.half().numpy()}
 
-    return build_bank(folder, source.count, entry, source.info)
+    return build_bank(folder, source.count, entry, {**source.info, "silent_second": "clip"})
+
+
+def _is_silent(second: Float[Tensor, "S"]) -> bool:
+    return bool(energy_curve(second, HOP_SAMPLES, len(second) // HOP_SAMPLES, 1).max() < SILENT)
 
 
 def picture_bank(
