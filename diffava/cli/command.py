@@ -51,7 +51,8 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
 # import name -> the extra that brings it
 _EXTRAS = {
     **dict.fromkeys(("opentimelineio", "av", "soundfile", "matplotlib", "grpc_status", "grpc_health"), "resolve"),
-    **dict.fromkeys(("torch", "diffusers", "transformers", "safetensors", "jaxtyping", "soxr", "huggingface_hub", "filelock"), "model"),
+    **dict.fromkeys(("torch", "diffusers", "transformers", "safetensors", "jaxtyping", "soxr"), "model"),
+    **dict.fromkeys(("huggingface_hub", "filelock"), "model"),
     **dict.fromkeys(("librosa", "sklearn", "tensorboard"), "train"),
     **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection"), "server"),
 }
