@@ -53,7 +53,7 @@ _EXTRAS = {
     **dict.fromkeys(("opentimelineio", "av", "soundfile", "matplotlib", "grpc_status", "grpc_health"), "resolve"),
     **dict.fromkeys(("torch", "diffusers", "transformers", "safetensors", "jaxtyping", "soxr"), "model"),
     **dict.fromkeys(("huggingface_hub", "filelock"), "model"),
-    **dict.fromkeys(("librosa", "sklearn", "tensorboard"), "train"),
+    **dict.fromkeys(("librosa", "sklearn", "cv2", "tensorboard"), "train"),
     **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection"), "server"),
 }
 

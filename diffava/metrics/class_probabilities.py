@@ -35,6 +35,17 @@ def paired_kl(reference: Float[np.ndarray, "N K"], generated: Float[np.ndarray, 
     return np.asarray(np.sum(_xlogy(p, p) - p * np.log(q + KL_FLOOR), axis=1))
 
 
+def paired_kl_sigmoid(
+    reference: Float[np.ndarray, "N K"], generated: Float[np.ndarray, "N K"]
+) -> Float[np.ndarray, "N"]:
+    """audioldm_eval's "KL sigmoid" of each pair, from the independent probabilities of each class.
+
+    It lacks the terms of 1 - p, so it is no divergence and can be negative: a generated clip in which every class is
+    more likely than in its reference scores below 0. Kept since papers report it.
+    """
+    return paired_kl(reference, generated)
+
+
 def _xlogy(x: Float[np.ndarray, "N K"], y: Float[np.ndarray, "*N K"]) -> Float[np.ndarray, "N K"]:
     """`x log y`, and 0 where x is 0."""
     return np.asarray(x * np.log(np.where(x > 0, y, 1)))

@@ -7,6 +7,7 @@ import pytest
 
 from diffava.metrics.energy import energy_correlation, energy_curve, level_db
 from diffava.metrics.matching import Matching, match, median_error_s, pooled_f1
+from diffava.metrics.onset_errors import error_distribution
 from diffava.metrics.onsets import onsets_s
 from diffava.metrics.resampling import bootstrap_interval, shuffled_pairs_p_value
 
@@ -93,6 +94,30 @@ def test_a_bootstrap_interval_holds_the_mean_and_narrows_with_more_items():
     assert many[0] < 5 < many[1]
     assert many[1] - many[0] < few[1] - few[0]
     assert bootstrap_interval(items, mean) == many
+
+
+def test_a_centred_interval_holds_the_figure_where_draws_lie_off_to_one_side():
+    items = np.random.default_rng(0).normal(size=40).tolist()
+
+    def kinds(drawn):
+        return float(len(set(drawn)))
+
+    plain, centred = bootstrap_interval(items, kinds), bootstrap_interval(items, kinds, centred=True)
+    assert plain[1] < 40
+    assert centred[0] < 40 < centred[1]
+    assert centred[1] - centred[0] == pytest.approx(plain[1] - plain[0])
+
+
+def test_onset_errors_in_milliseconds_and_frames():
+    clips = [match([1.0, 2.0], [1.01, 2.03], 0.1), match([1.0], [1.02], 0.1), match([1.0], [], 0.1)]
+    found = error_distribution(clips, (0.0, 0.5, 1.0))
+    assert found.count == 3
+    assert found.bias_ms == pytest.approx(20)
+    assert found.quantiles_ms == pytest.approx((10, 20, 30))
+    assert found.in_frames(25) == pytest.approx((0.25, 0.5, 0.75))
+    early = error_distribution([match([1.0], [0.96], 0.1)], (0.5,))
+    assert (early.bias_ms, early.quantiles_ms[0]) == pytest.approx((-40, 40))
+    assert np.isnan(error_distribution([match([1.0], [], 0.1)]).bias_ms)
 
 
 def test_the_permutation_test_tells_pairs_that_belong_together_from_any():

@@ -1,0 +1,1 @@
+"""The published networks behind the papers' figures, each with its own front end; loads their owners' files."""
