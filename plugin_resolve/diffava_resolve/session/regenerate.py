@@ -54,9 +54,9 @@ def regenerate(
     clip = find_clip(timeline, clip_id)
     with MediaFolder(media_folder(output)) as folder:
         if part is None:
-            placed = _render_whole(timeline, source, clip, settings, timing, client, folder, on_event)
+            placed = render_whole(timeline, source, clip, settings, timing, client, folder, on_event)
         else:
-            placed = _render_part(timeline, source, clip, part, settings, timing, client, folder, on_event)
+            placed = render_part(timeline, source, clip, part, settings, timing, client, folder, on_event)
         changed = replace_takes(timeline, clip_id, placed.takes, source.parent)
         write_otio(changed, source.parent, output)
     return placed
@@ -72,7 +72,7 @@ def context_of(clip: FoleyClip, part: Region) -> Region:
     )
 
 
-def _render_whole(
+def render_whole(
     timeline: Any,
     source: Path,
     clip: FoleyClip,
@@ -94,7 +94,7 @@ def _render_whole(
     return PlacedClip.of(clip.clip_id, clip.track_name, clip.region, takes, picture)
 
 
-def _render_part(
+def render_part(
     timeline: Any,
     source: Path,
     clip: FoleyClip,
