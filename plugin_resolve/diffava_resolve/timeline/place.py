@@ -9,7 +9,7 @@ lies. Writes no files.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -47,9 +47,12 @@ def media_folder(output: Path) -> Path:
     return output.with_name(re.sub(r'[#?%:*"<>|\\\x00-\x1f]', "_", output.stem) + ".foley")
 
 
-def new_clip_id(timeline: otio.schema.Timeline) -> str:
-    """The first of `foley-1`, `foley-2` ... that no clip of the timeline has; good as the stem of its files too."""
-    used = {stored_clip_id(clip) for clip in timeline.find_clips()}
+def new_clip_id(timeline: otio.schema.Timeline, taken: Iterable[str] = ()) -> str:
+    """The first of `foley-1`, `foley-2` ... that no clip of the timeline has and that is not `taken`.
+
+    It is good as the stem of the clip's files too.
+    """
+    used = {*taken, *(stored_clip_id(clip) for clip in timeline.find_clips())}
     return next(name for name in (f"{CLIP_ID_PREFIX}{number}" for number in count(1)) if name not in used)
 
 

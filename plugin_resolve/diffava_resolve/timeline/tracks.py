@@ -81,12 +81,19 @@ def _items(track: otio.schema.Track) -> list[otio.core.Item]:
     return [child for child in track if isinstance(child, otio.core.Item)]
 
 
+def is_locked(track: Any) -> bool:
+    """Whether the editor has locked a track, as Resolve writes it."""
+    resolve = track.metadata.get("Resolve_OTIO")
+    return resolve is not None and bool(dict(resolve).get("Locked", False))
+
+
 def _takes_audio(track: Any) -> bool:
     return (
         isinstance(track, otio.schema.Track)
         and track.kind == otio.schema.TrackKind.Audio
         and track.enabled
         and track.source_range is None
+        and not is_locked(track)
     )
 
 

@@ -1,0 +1,234 @@
+"""Foley in an editor's open timeline: what the menu, the command line and the companion of Resolve's launcher call.
+
+    editor.regions -> editor.cut -> what is seen, or editor.rendered -> server -> WAVs -> editor.changing: place
+
+All audio is made before the first change, so that the timeline is touched for a moment, not for minutes; and all of it
+is placed, or nothing.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from diffava_resolve.client.protocol import Event, FoleyClient
+from diffava_resolve.editor.protocol import Cut, Editor, Placement, Selection
+from diffava_resolve.errors import MediaError, RequestError
+from diffava_resolve.session.finishing import Finishing
+from diffava_resolve.session.generate import PlacedClip, Plan, takes_of
+from diffava_resolve.session.media_folder import MediaFolder
+from diffava_resolve.session.regenerate import render_part, render_whole
+from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.session.timing import Timing, guide_of
+from diffava_resolve.spec import Layer, ModelInfo, MovieFile, Picture, Region, Segment
+from diffava_resolve.timeline.place import find_clip, foley_clips, new_clip_id
+from diffava_resolve.timeline.regions import region_of_range
+from diffava_resolve.timeline.takes import FoleyClip
+from diffava_resolve.timeline.viewer import picture_of
+
+PictureWish = Literal["auto", "source", "graded"]
+
+
+@dataclass(frozen=True)
+class FoleyWish:
+    """What a person asks for, in values that a dialog or a JSON object has.
+
+    `prompt` is for regions that bring none of their own (a marker brings its note). `picture` says what the model sees:
+    the `source` media of the cut, the `graded` picture that the editor renders, or `auto`: the source media, and where
+    they cannot be read (compound clips, offline media, effects) the graded picture. 0, empty and None leave the choice
+    to the model.
+    """
+
+    prompt: str = ""
+    selection: Selection = Selection()  # noqa: RUF009  frozen
+    picture: PictureWish = "auto"
+    track_name: str = "Foley"
+    timing: Timing = Timing()  # noqa: RUF009  frozen
+    negative_prompt: str = ""
+    model: str = ""
+    take_count: int = 1
+    seed: int | None = None
+    step_count: int = 0
+    guidance_scale: float = 0.0
+    sampler: str = ""
+    guide_strength: float = 1.0
+    finishing: Finishing = Finishing()  # noqa: RUF009  frozen
+
+    def settings(self, prompt: str = "") -> FoleySettings:
+        """The wishes for one region, whose own prompt comes first.
+
+        Raises:
+            RequestError: There is no prompt, or a wish is out of its bounds.
+        """
+        return FoleySettings(
+            prompt=prompt or self.prompt,
+            negative_prompt=self.negative_prompt,
+            model=self.model,
+            take_count=self.take_count,
+            seed=self.seed,
+            step_count=self.step_count,
+            guidance_scale=self.guidance_scale,
+            sampler=self.sampler,
+            guide_strength=self.guide_strength,
+            finishing=self.finishing,
+        )
+
+
+@dataclass(frozen=True)
+class FoleyOutcome:
+    """What was placed, clip by clip as read back from the editor, and with which model.
+
+    `notes` are sentences that a person must be shown, each once.
+    """
+
+    editor_name: str
+    clips: tuple[PlacedClip, ...]
+    model: ModelInfo
+    notes: tuple[str, ...]
+
+
+def foley_in_editor(
+    editor: Editor,
+    wish: FoleyWish,
+    client: FoleyClient,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> FoleyOutcome:
+    """Generate foley for what is selected in the editor, and put it on an audio track of its timeline.
+
+    Args:
+        editor: An open timeline: `ResolveEditor(resolve)`, or `FileEditor(source, output)`.
+        wish: What is asked for.
+        client: The server.
+        on_event: Told of the queue and of each job's progress, in this thread; an exception from it stops everything.
+
+    Raises:
+        FoleyError: The sentence for the person. The timeline, the editor's page, marks, bin and playhead, and the
+            folder of takes are what they were; also after Ctrl-C.
+    """
+    if not wish.track_name.strip():
+        raise RequestError("The track for the sound has no name; give one, or leave it to be Foley.")
+    chosen = editor.regions(wish.selection)
+    settings = [wish.settings(one.prompt) for one in chosen]  # refused before anything is decoded
+    cut = editor.cut()
+    clip_ids: list[str] = []
+    clips: list[PlacedClip] = []
+    with tempfile.TemporaryDirectory(prefix="diffava-") as temporary, MediaFolder(editor.media_folder()) as folder:
+        for number, (one, settings_of_one) in enumerate(zip(chosen, settings, strict=True)):
+            clip_ids.append(new_clip_id(cut.timeline, clip_ids))
+            rendered = Path(temporary) / f"{number}"
+            rendered.mkdir()
+            picture = _picture(editor, cut, one.region, wish.picture, rendered)
+            clips.append(_render(client, picture, settings_of_one, wish.timing, folder, clip_ids[-1], on_event))
+        with editor.changing() as change:
+            placed = [change.place(clip.region, clip.takes, clip.clip_id, wish.track_name) for clip in clips]
+    return _outcome(editor, client, wish, clips, placed)
+
+
+def regenerate_in_editor(
+    editor: Editor,
+    clip_id: str,
+    wish: FoleyWish,
+    client: FoleyClient,
+    on_event: Callable[[Event], None] = lambda event: None,
+    *,
+    part: tuple[str, str] | None = None,
+) -> FoleyOutcome:
+    """Make new takes of a generated clip, or of the part of it between two positions; the first of them is heard.
+
+    `wish.selection` and `wish.track_name` mean nothing here. An empty prompt is that of the take which is heard.
+
+    Raises:
+        FoleyError: As `foley_in_editor`.
+    """
+    cut = editor.cut()
+    clip = find_clip(cut.timeline, clip_id)
+    settings = wish.settings(wish.prompt or clip.chosen.receipt.job.prompt)
+    timing = None if wish.timing == Timing() else wish.timing
+    source = cut.base_directory / "timeline.otio"  # the folder is what counts
+    with MediaFolder(editor.media_folder()) as folder:
+        if part is None:
+            made = render_whole(cut.timeline, source, clip, settings, timing, client, folder, on_event)
+        else:
+            region = region_of_range(cut.timeline, *part)
+            made = render_part(cut.timeline, source, clip, region, settings, timing, client, folder, on_event)
+        with editor.changing() as change:
+            placed = change.add_takes(clip, made.takes)
+    return _outcome(editor, client, wish, [made], [placed])
+
+
+def takes_in_editor(editor: Editor) -> tuple[FoleyClip, ...]:
+    """The generated clips on the editor's timeline, with their takes and which one is heard.
+
+    Raises:
+        TimelineError: A receipt is damaged or of a newer version.
+    """
+    return foley_clips(editor.cut().timeline)
+
+
+def select_in_editor(editor: Editor, clip_id: str, take_number: int) -> Placement:
+    """Let another take of a clip be heard.
+
+    Raises:
+        FoleyError: Nothing was changed.
+    """
+    clip = find_clip(editor.cut().timeline, clip_id)
+    with editor.changing() as change:
+        return change.select(clip, clip.take(take_number).number)
+
+
+def _render(
+    client: FoleyClient,
+    picture: Picture,
+    settings: FoleySettings,
+    timing: Timing,
+    folder: MediaFolder,
+    clip_id: str,
+    on_event: Callable[[Event], None],
+) -> PlacedClip:
+    """The takes of one region, on disk and not yet on the timeline."""
+    region = picture.region
+    finish = settings.finishing.of_new(region)
+    guided = guide_of(timing, region.sample_of_frame, region.sample_count, folder)
+    job = settings.job(client.info(), region.sample_count, picture.cut_samples, guide=guided.guide)
+    takes = takes_of(Plan(region, picture, job, finish, guided.notes), client, folder, clip_id, on_event)
+    return PlacedClip.of(clip_id, "", region, takes, picture)
+
+
+def _picture(editor: Editor, cut: Cut, region: Region, wish: PictureWish, folder: Path) -> Picture:
+    """What the model is shown of a region."""
+    try:
+        seen = picture_of(cut.timeline, region, cut.base_directory)
+    except MediaError as unreadable:
+        if wish == "source":
+            raise
+        seen = Picture(region, (), (), ("The cuts of the range are not known: its media could not be read.",))
+        try:
+            return _of_movie(seen, editor.rendered(region, folder))
+        except RequestError:
+            if wish == "auto":
+                raise unreadable from None
+            raise
+    return seen if wish != "graded" else _of_movie(seen, editor.rendered(region, folder))
+
+
+def _of_movie(seen: Picture, movie: Path) -> Picture:
+    """The same region and cuts, shown by a movie of exactly its frames."""
+    region = seen.region
+    layer = Layer(MovieFile(movie), region.start_frame / region.rate, Fraction(0), Fraction(1))
+    return replace(seen, segments=(Segment(region.start_frame, region.stop_frame, (layer,)),))
+
+
+def _outcome(
+    editor: Editor, client: FoleyClient, wish: FoleyWish, made: Sequence[PlacedClip], placed: Sequence[Placement]
+) -> FoleyOutcome:
+    clips = tuple(
+        replace(clip, track_name=where.track_name, region=where.region)
+        for clip, where in zip(made, placed, strict=True)
+    )
+    model = client.info().model(wish.model)
+    notes = [note for clip in clips for note in clip.notes]
+    notes += [note for where in placed for note in where.notes]
+    notes += [model.warning] if model.warning else []
+    return FoleyOutcome(editor.name, clips, model, tuple(dict.fromkeys(notes)))
