@@ -1,27 +1,28 @@
 """A model as a folder of safetensors and JSON, written whole and verified before a byte of it is used.
 
 `model.json` holds the sha256 of every other file, `config.json` the configuration; each part has a folder. Nothing is
-ever pickled. Weights may be stored in half precision; in memory they are always float32. Knows named tensors, not which
-classes they belong to.
+ever pickled. Weights may be stored in half precision; in memory they are float32 unless another type is asked for.
+Knows named tensors, not which classes they belong to.
 """
 
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from diffava.checkpoints.manifest import write_manifest
 from diffava.errors import CheckpointError
 
 WEIGHTS = "model.safetensors"
+TENSORS_AT_ONCE = 64  # of AudioLDM's U-Net a tenth
 
 
 def weights_sha256(parts: Mapping[str, nn.Module]) -> str:
@@ -89,18 +90,43 @@ def write_folder(
         raise CheckpointError(f"The model cannot be saved to {folder} ({error}); nothing was left there.") from error
 
 
-def read_part(folder: Path, part: str, module: nn.Module) -> None:
+def part_path(folder: Path, part: str) -> Path:
+    """The file with a part's tensors."""
+    return folder / part / WEIGHTS
+
+
+def read_part(folder: Path, part: str, module: nn.Module, dtype: torch.dtype = torch.float32) -> None:
     """Fill a module with the tensors of its folder, which `read_manifest` has verified.
+
+    Args:
+        folder: The model's.
+        part: The part's name.
+        module: What is filled; it may be an empty one on no device.
+        dtype: What it will compute in.
 
     Raises:
         CheckpointError: Names or shapes are not the module's.
     """
-    path = folder / part / WEIGHTS
+    path = part_path(folder, part)
     try:
-        tensors = {name: _whole(tensor) for name, tensor in load_file(path).items()}
-        module.load_state_dict(tensors, assign=True)  # assigned, since the module may be an empty one on no device
+        module.load_state_dict(dict(_tensors(path, dtype)), assign=True)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{path} does not fit the model's configuration: {error}") from error
+
+
+def _tensors(path: Path, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
+    """A file's tensors, copied. Opened anew now and then: pages of an open file stay in memory beside their copies."""
+    with safe_open(path, "pt") as file:
+        names = sorted(file.keys())
+    for first in range(0, len(names), TENSORS_AT_ONCE):
+        with safe_open(path, "pt") as file:
+            for name in names[first : first + TENSORS_AT_ONCE]:
+                tensor = file.get_tensor(name)
+                yield name, _whole(tensor) if dtype == torch.float32 else _as(dtype, tensor)
+
+
+def _as(dtype: torch.dtype, tensor: Tensor) -> Tensor:
+    return tensor.to(dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
 
 
 def _rounded(part: str, module: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
