@@ -1,5 +1,6 @@
 """The only place that chooses classes: from a configuration to a pipeline, with random weights or saved ones."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from diffava.condition.conditioner import Conditioner
 from diffava.config import ModelConfig, config_from_dict, load_config, preset_names
 from diffava.errors import CheckpointError, ConfigError
 from diffava.features.clap import ClapTextEncoder
+from diffava.features.clip_video import ClipVideoEncoder
 from diffava.features.encoder import PromptAndPictureEncoder
 from diffava.features.motion_video import MotionVideoEncoder
 from diffava.features.tokenizer import byte_tokenizer, load_tokenizer
@@ -23,6 +25,7 @@ from diffava.latent.denoiser import Denoiser, TransformerDenoiser, UNetDenoiser
 from diffava.latent.diffusion import LatentDiffusion
 from diffava.model_parts import make_parts, set_moderate_level
 from diffava.pipeline import FoleyPipeline
+from diffava.published_models import converted_folder
 from diffava.sounds.kinds import kinds
 from diffava.spec import Spec
 from diffava.waveform.autoencoder import MelAutoencoder
@@ -62,6 +65,7 @@ def build(preset: str | Path | ModelConfig, seed: int = 0, device: torch.device 
 def open_model(name_or_folder: str | Path, device: torch.device | str = "cpu") -> FoleyPipeline:
     """The model that a command names: a preset with the weights that ship for it, or what is in a saved folder.
 
+    A preset of published weights is opened with what `diffava models pull` brought, its alignment untrained.
     Only a preset that is meant to have random weights is given some; any other without weights is refused.
 
     Raises:
@@ -75,6 +79,8 @@ def open_model(name_or_folder: str | Path, device: torch.device | str = "cpu") -
     folder = embedded_folder(name)
     if folder is not None:
         return load(folder, device)
+    if config.needs_published_weights and config.control is None:
+        return load(converted_folder(config), device)
     if config.has_random_weights or config.needs_published_weights:
         return build(config, device=device)
     raise ConfigError(
@@ -152,6 +158,8 @@ def assemble(
 
 
 def _video(config: ModelConfig, parts: dict[str, Any]) -> VideoEncoder:
+    if config.clip_video is not None:
+        return ClipVideoEncoder(parts["video"], math.ceil(config.spec.frame_rate))
     if config.motion is None:
         return XClipVideoEncoder(parts["video"])
     return MotionVideoEncoder(parts["video"], config.motion.token_frames)

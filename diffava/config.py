@@ -90,6 +90,18 @@ class VideoSection(Section):
     num_frames: int = 8
 
 
+class ClipVideoSection(Section):
+    """Arguments of `CLIPVisionConfig` (ViT-B/32); may stand in the place of X-CLIP, with one picture a second."""
+
+    hidden_size: int = 768
+    intermediate_size: int = 3072
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    image_size: int = 224
+    patch_size: int = 32
+    projection_dim: int = 512
+
+
 class MotionSection(Section):
     """The small picture encoder, which also says when things happen, and may stand in the place of X-CLIP."""
 
@@ -237,6 +249,7 @@ class ModelConfig(Section):
     spec: SpecSection = SpecSection()
     clap: ClapSection = ClapSection()
     video: VideoSection = VideoSection()
+    clip_video: ClipVideoSection | None = None
     motion: MotionSection | None = None
     alignment: AlignmentSection = AlignmentSection()
     unet: UNetSection | None = None
@@ -254,6 +267,8 @@ class ModelConfig(Section):
     def _parts_fit(self) -> "ModelConfig":
         if (self.unet is None) == (self.transformer is None):
             raise ValueError("a model has one denoiser: write either [unet] or [transformer]")
+        if self.clip_video is not None and self.motion is not None:
+            raise ValueError("a model has one picture encoder: write either [clip_video] or [motion]")
         if (self.transformer is None) != (self.flow is None):
             raise ValueError("[transformer] predicts the velocity of [flow]: write both or none")
         if self.unet is not None:
@@ -330,11 +345,15 @@ class ModelConfig(Section):
     @property
     def frame_size_pixels(self) -> int:
         """Width and height of the pictures that the model reads."""
+        if self.clip_video is not None:
+            return self.clip_video.image_size
         return self.video.image_size if self.motion is None else self.motion.image_size
 
     @property
     def video_dim(self) -> int:
         """Width of a picture token."""
+        if self.clip_video is not None:
+            return self.clip_video.projection_dim
         return self.video.hidden_size if self.motion is None else self.motion.token_dim
 
     @property

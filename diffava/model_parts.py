@@ -10,6 +10,8 @@ from transformers import (
     ClapAudioModelWithProjection,
     ClapTextConfig,
     ClapTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     SpeechT5HifiGan,
     SpeechT5HifiGanConfig,
     XCLIPVisionConfig,
@@ -77,8 +79,10 @@ def clap_audio(config: ModelConfig) -> ClapAudioModelWithProjection:
     )
 
 
-def video(config: ModelConfig) -> XCLIPVisionModel:
-    """X-CLIP's vision tower."""
+def video(config: ModelConfig) -> XCLIPVisionModel | CLIPVisionModelWithProjection:
+    """X-CLIP's vision tower, or CLIP's."""
+    if config.clip_video is not None:
+        return CLIPVisionModelWithProjection(CLIPVisionConfig(**config.clip_video.model_dump(mode="json")))
     return XCLIPVisionModel(XCLIPVisionConfig(**config.video.model_dump(mode="json")))
 
 

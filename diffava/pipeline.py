@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from torch import nn
 
+from diffava.condition.alignment import Alignment
 from diffava.condition.conditioner import Conditioner
 from diffava.config import ModelConfig
 from diffava.features.encoder import FeatureEncoder
@@ -36,7 +37,12 @@ class FoleyPipeline:
 
     def notes(self, request: FoleyRequest) -> tuple[str, ...]:
         """What a person should know about this request before they hear it, a sentence each."""
-        return self.features.notes(request, self.name)
+        notes = self.features.notes(request, self.name)
+        alignment = self.parts.get("alignment")
+        is_learned = not isinstance(alignment, Alignment) or alignment.is_trained or self.config.has_random_weights
+        if request.frame_count and not is_learned:
+            notes += (f"{self.name}'s alignment is not trained: what the picture shows bends the sound at random.",)
+        return notes
 
     def generate(
         self,

@@ -31,6 +31,11 @@ class Alignment(nn.Module):
         self.temporal_transformer = TemporalTransformer(config, video_dim, text_dim)
         self.dmrn = DualMultimodalResidualNetwork(text_dim, zero_init=config.dmrn_zero_init)
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it ever learned: until then, DMRN's last layers are the zeros that it begins with."""
+        return bool(self.dmrn.text_residual[-1].weight.any())
+
     def fuse(self, text: Float[Tensor, "B D"], video: Float[Tensor, "B T V"]) -> Float[Tensor, "B T D"]:
         """The visual-aligned text of each token, of unit length: what eq. 2 compares with the sound.
 
