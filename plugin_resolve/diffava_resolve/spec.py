@@ -11,6 +11,7 @@ from typing import Literal
 
 SAMPLE_RATE_HZ = 48_000
 GuideSource = Literal["picture", "none"]
+MeasuredAs = Literal["integrated", "momentary"]
 
 
 def sample_of_frame(frame: int, rate: Fraction) -> int:
@@ -188,6 +189,37 @@ class FoleyJob:
     sampler: str = ""
     regenerate_samples: tuple[int, int] | None = None  # with the old take as kept audio
     guide: TimingGuide = TimingGuide()
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What is done to a take after the server made it: fades, then a gain to a loudness under a limit of true peaks.
+
+    `loudness_lufs` (EBU R 128, of one channel) None leaves the level alone, and the true peaks with it. Fades count
+    from the take's own ends. Where only a part of a take is made anew, all of it is done to that part alone.
+    """
+
+    loudness_lufs: float | None = None
+    true_peak_dbtp: float = -1.0
+    fade_in_samples: int = 0
+    fade_out_samples: int = 0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What setting its level did to a sound; `limited_db` is by how much its highest peak was taken back.
+
+    The loudnesses, before and after, are None for silence, which is left as it is. A sound shorter than 400 ms has no
+    integrated loudness and is measured as "momentary" (`timeline.loudness.Loudness`). `note` says what could not be
+    done.
+    """
+
+    gain_db: float = 0.0
+    limited_db: float = 0.0
+    loudness_before_lufs: float | None = None
+    loudness_lufs: float | None = None
+    measured_as: MeasuredAs = "integrated"
+    note: str = ""
 
 
 @dataclass(frozen=True)

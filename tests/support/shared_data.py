@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(os.environ.get("DIFFAVA_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-VIDEO, TIMELINES = ROOT / "video", ROOT / "timelines"
+AUDIO, VIDEO, TIMELINES = ROOT / "audio", ROOT / "video", ROOT / "timelines"
 
 needs_shared_video = pytest.mark.skipif(not VIDEO.is_dir(), reason=f"the real clips are not at {VIDEO}")
 needs_shared_timelines = pytest.mark.skipif(

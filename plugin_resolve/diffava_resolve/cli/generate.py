@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from diffava_resolve.cli.clips import take_in_words, take_json
+from diffava_resolve.cli.finishing import FinishOptions
 from diffava_resolve.cli.guide import GuideOptions
 from diffava_resolve.cli.options import ServerOptions, SoundOptions
 from diffava_resolve.cli.output import AsJson, Output
@@ -20,12 +21,13 @@ def generate(
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="The WAV to write.")],
     guide: GuideOptions = GuideOptions(),  # noqa: B008  frozen
     sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
+    finish: FinishOptions = FinishOptions(),  # noqa: B008  frozen
     server: ServerOptions = ServerOptions(),  # noqa: B008  frozen
     json: AsJson = False,
 ) -> None:
     """Generate sound for one video file, exactly as long as its picture."""
     output = Output(json)
-    settings = sound.settings(server.model_name, 1, prompt)
+    settings = sound.settings(server.model_name, 1, prompt, finish.finishing())
     timing = guide.timing(lambda: [picture_of_movie(video).region])
     with server.connect(output) as client:
         model = client.info().model(server.model_name)

@@ -12,7 +12,7 @@ from diffava_resolve.cli.output import Output
 from diffava_resolve.client.grpc_client import GrpcClient
 from diffava_resolve.client.local_server import DEFAULT_MODEL, LocalServers, launch_detached, state_directory
 from diffava_resolve.errors import RequestError
-from diffava_resolve.session import FoleySettings
+from diffava_resolve.session import Finishing, FoleySettings
 from diffava_resolve.spec import FoleyJob
 
 TOKEN_VARIABLE = "DIFFAVA_TOKEN"
@@ -115,7 +115,13 @@ class SoundOptions:
             guide_strength=job.guide.strength if self.guide_strength is None else self.guide_strength,
         )
 
-    def settings(self, model: str, take_count: int, prompt: str) -> FoleySettings:
+    def settings(
+        self,
+        model: str,
+        take_count: int,
+        prompt: str,
+        finishing: Finishing = Finishing(),  # noqa: B008  frozen
+    ) -> FoleySettings:
         """The settings for one prompt.
 
         Raises:
@@ -131,6 +137,7 @@ class SoundOptions:
             guidance_scale=self.guidance,
             sampler=self.sampler,
             guide_strength=1.0 if self.guide_strength is None else self.guide_strength,
+            finishing=finishing,
         )
 
 

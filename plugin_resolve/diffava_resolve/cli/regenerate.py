@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from diffava_resolve.cli.clips import clip_json, take_in_words
+from diffava_resolve.cli.finishing import FinishOptions
 from diffava_resolve.cli.guide import TimelineGuideOptions
 from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
@@ -28,6 +29,7 @@ def regenerate(
     takes: Annotated[int, Parameter(help="How many takes to make.")] = 1,
     guide: TimelineGuideOptions = TimelineGuideOptions(),  # noqa: B008  frozen
     sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
+    finish: FinishOptions = FinishOptions(),  # noqa: B008  frozen
     server: ServerOptions = ServerOptions(),  # noqa: B008  frozen
     json: AsJson = False,
 ) -> None:
@@ -39,7 +41,8 @@ def regenerate(
     part = None if range_ is None else region_of_range(cut, *range_)
     timing = guide.on_timeline(cut, [part or found.region])[0] if guide.is_given else None
     model = server.model_name if server.model else old.model
-    settings = sound.or_as_in(old).settings(model, takes, old.prompt if prompt is None else prompt)
+    prompt = old.prompt if prompt is None else prompt
+    settings = sound.or_as_in(old).settings(model, takes, prompt, finish.finishing())
     refuse_overwriting(timeline, checked_output(out))
     with server.connect(output, old.model) as client:
         warning = client.info().model(model).warning

@@ -1,6 +1,7 @@
 """What a person can have done, each a plain function of timeline, wishes and client; a file each."""
 
 from diffava_resolve.session.clip import generate_clip, picture_of_movie
+from diffava_resolve.session.finishing import Finishing
 from diffava_resolve.session.generate import PlacedClip, Wanted, generate_foley
 from diffava_resolve.session.regenerate import regenerate
 from diffava_resolve.session.settings import FoleySettings
@@ -8,6 +9,7 @@ from diffava_resolve.session.timing import Timing
 from diffava_resolve.session.verify import Verdict, verify
 
 __all__ = [
+    "Finishing",
     "FoleySettings",
     "PlacedClip",
     "Timing",

@@ -42,6 +42,11 @@ def inherited_guide(clip: FoleyClip, anew: Span, job: Span, base_directory: Path
     return TimingGuide()
 
 
+def whole_ancestor(clip: FoleyClip) -> Take:
+    """The take that is heard, or the one from which it came part by part, as far as its takes are still there."""
+    return list(_chosen_and_ancestors(clip))[-1]
+
+
 def _chosen_and_ancestors(clip: FoleyClip) -> Iterator[Take]:
     take: Take | None = clip.chosen
     while take is not None:

@@ -9,13 +9,14 @@ from typing import Any
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import MediaError, RequestError
 from diffava_resolve.frames.source import SourceFile, open_video
+from diffava_resolve.session.finish import notes_of
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import write_take
 from diffava_resolve.session.running import counted_frames, running
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.timing import Timing, guide_of, performance_blocks
-from diffava_resolve.spec import Layer, MovieFile, Picture, Region, Segment
+from diffava_resolve.spec import Finished, Layer, MovieFile, Picture, Region, Segment
 from diffava_resolve.timeline.audio_file import TakeWriter
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import PlacedTake
@@ -41,6 +42,8 @@ def generate_clip(
     refuse_overwriting(video, output)
     picture = picture_of_movie(video)
     region = picture.region
+    finish = settings.finishing.of_new(region)
+    finished: Finished | None = None
     with (
         tempfile.TemporaryDirectory(prefix="diffava-performance-") as temporary,
         MediaFolder(Path(temporary)) as folder,
@@ -52,9 +55,15 @@ def generate_clip(
         performance = performance_blocks(job.guide, folder.path)
         with running(client, job, frames, None, performance, on_event) as run:
             for _, blocks in run.takes():
-                write_take(writer, blocks, None)
+                finished = write_take(writer, blocks, None, finish, region.sample_count)
             result = run.result
-        measured: dict[str, Any] = {"picture": frames.source, "notes": (*guided.notes, *result.notes)}
+        notes = (*guided.notes, *result.notes, *notes_of(finished))
+        measured: dict[str, Any] = {
+            "picture": frames.source,
+            "finish": finish,
+            "finished": finished,
+            "notes": notes,
+        }
         measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
         file = writer.finish(lambda unnamed: measured.update(measure.of(unnamed)))
     return PlacedTake(file.path, Receipt.of_result(region, job, result, 0, wav_sha256=file.sha256, **measured))

@@ -12,13 +12,14 @@ from typing import Any
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import RequestError
+from diffava_resolve.session.finish import notes_of
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob, write_take
 from diffava_resolve.session.running import counted_frames, running
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.timing import Timing, guide_of, performance_blocks
-from diffava_resolve.spec import FoleyJob, Picture, Region
+from diffava_resolve.spec import Finish, Finished, FoleyJob, Picture, Region
 from diffava_resolve.timeline.audio_file import TakeFile
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import refuse_overwriting
@@ -79,6 +80,24 @@ def generate_foley(
     Raises:
         FoleyError: Nothing was written.
     """
+    refuse_unusable(source, wanted, output, track_name)
+    placed: list[PlacedClip] = []
+    with MediaFolder(media_folder(output)) as folder:
+        for plan in [plan_of(timeline, source.parent, want, client, folder) for want in wanted]:
+            clip_id = new_clip_id(timeline)
+            takes = takes_of(plan, client, folder, clip_id, on_event)
+            timeline, clip = placed_clip(timeline, plan, takes, source.parent, clip_id, track_name)
+            placed.append(clip)
+        write_otio(timeline, source.parent, output)
+    return tuple(placed)
+
+
+def refuse_unusable(source: Path, wanted: Sequence[Wanted], output: Path, track_name: str) -> None:
+    """Refuse what can be refused before anything is looked at.
+
+    Raises:
+        RequestError: The output is the input, the track has no name, or nothing is wanted.
+    """
     refuse_overwriting(source, output)
     if not track_name.strip():
         raise RequestError("The track for the sound has no name; give one, or leave it to be Foley.")
@@ -86,33 +105,53 @@ def generate_foley(
         raise RequestError(
             "The timeline has no region to make sound for; give a range, a clip or markers that span one."
         )
-    placed: list[PlacedClip] = []
-    with MediaFolder(media_folder(output)) as folder:
-        plans = [plan(timeline, source.parent, want, client, folder) for want in wanted]
-        for want, (picture, job, notes) in zip(wanted, plans, strict=True):
-            clip_id = new_clip_id(timeline)
-            measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
-            takes = render(client, picture, job, folder, clip_id, want.region, measure, notes=notes, on_event=on_event)
-            timeline = place_takes(timeline, want.region, takes, source.parent, track_name=track_name, clip_id=clip_id)
-            found = find_clip(timeline, clip_id)
-            placed.append(PlacedClip.of(clip_id, found.track_name, want.region, takes, picture))
-        write_otio(timeline, source.parent, output)
-    return tuple(placed)
 
 
-def plan(
-    timeline: Any, base_directory: Path, want: Wanted, client: FoleyClient, folder: MediaFolder
-) -> tuple[Picture, FoleyJob, tuple[str, ...]]:
-    """What the viewer sees in the region, the job that asks for its sound, and notes on it.
+@dataclass(frozen=True)
+class Plan:
+    """What the viewer sees in a region, the job that asks for its sound, what is done to that, and notes on it."""
+
+    region: Region
+    picture: Picture
+    job: FoleyJob
+    finish: Finish
+    notes: tuple[str, ...]
+
+
+def plan_of(timeline: Any, base_directory: Path, want: Wanted, client: FoleyClient, folder: MediaFolder) -> Plan:
+    """The plan for one wanted region.
 
     Raises:
         FoleyError: The timeline, its media, the timing or the settings do not allow it.
     """
     region = want.region
+    finish = want.settings.finishing.of_new(region)
     picture = picture_of(timeline, region, base_directory)
     guided = guide_of(want.timing, region.sample_of_frame, region.sample_count, folder)
     job = want.settings.job(client.info(), region.sample_count, picture.cut_samples, guide=guided.guide)
-    return picture, job, guided.notes
+    return Plan(region, picture, job, finish, guided.notes)
+
+
+def takes_of(
+    plan: Plan, client: FoleyClient, folder: MediaFolder, stem: str, on_event: Callable[[Event], None]
+) -> tuple[PlacedTake, ...]:
+    """Carry out a plan."""
+    measure = TakeMeasure(plan.picture, on_event, hit_samples=plan.job.guide.hit_samples)
+    return render(
+        *(client, plan.picture, plan.job, folder, stem, plan.region, measure),
+        finish=plan.finish,
+        notes=plan.notes,
+        on_event=on_event,
+    )
+
+
+def placed_clip(
+    timeline: Any, plan: Plan, takes: tuple[PlacedTake, ...], base_directory: Path, clip_id: str, track_name: str
+) -> tuple[Any, PlacedClip]:
+    """The timeline with the takes of a plan on it, and what was placed."""
+    changed = place_takes(timeline, plan.region, takes, base_directory, track_name=track_name, clip_id=clip_id)
+    found = find_clip(changed, clip_id)
+    return changed, PlacedClip.of(clip_id, found.track_name, plan.region, takes, plan.picture)
 
 
 def render(
@@ -124,6 +163,7 @@ def render(
     region: Region,
     measure: TakeMeasure,
     *,
+    finish: Finish,
     partial: PartialJob | None = None,
     notes: tuple[str, ...] = (),
     on_event: Callable[[Event], None] = lambda event: None,
@@ -132,18 +172,18 @@ def render(
 
     Args of note: `picture` is of the job's stretch, `region` of the whole take; they differ where only a part of the
     take is made anew, as `partial` says. `measure` looks at the picture once, however many jobs share it. `notes` go
-    into the receipts before the server's.
+    into the receipts before the server's. `finish` is done to what was made anew.
     """
     frame_format = client.info().model(job.model).frames
     frames = counted_frames(picture, job, frame_format)
     kept_audio = partial.kept_audio() if partial else None
-    files: list[TakeFile] = []
+    files: list[tuple[TakeFile, Finished | None]] = []
     performance = performance_blocks(job.guide, folder.path)
     with running(client, job, frames, kept_audio, performance, on_event) as run:
         for _, blocks in run.takes():
             with folder.writer(stem, region.sample_count) as writer:
-                write_take(writer, blocks, partial)
-                files.append(folder.finish(writer))
+                finished = write_take(writer, blocks, partial, finish, region.sample_count)
+                files.append((folder.finish(writer), finished))
         result = run.result
     return tuple(
         PlacedTake(
@@ -156,9 +196,11 @@ def render(
                 wav_sha256=file.sha256,
                 picture=frames.source,
                 part=partial.for_receipt if partial else None,
-                notes=(*notes, *result.notes),
+                finish=finish,
+                finished=finished,
+                notes=(*notes, *result.notes, *notes_of(finished)),
                 **measure.of(file.path),
             ),
         )
-        for number, file in enumerate(files)
+        for number, (file, finished) in enumerate(files)
     )

@@ -15,7 +15,9 @@ from diffava_resolve.frames.hits import motion_hits
 from diffava_resolve.frames.onsets import onsets_s
 from diffava_resolve.frames.sync import measure_sync
 from diffava_resolve.spec import SAMPLE_RATE_HZ, Picture
+from diffava_resolve.timeline.audio_file import read_blocks
 from diffava_resolve.timeline.loudness import integrated_loudness_lufs
+from diffava_resolve.timeline.true_peak import true_peak_dbtp
 
 
 class TakeMeasure:
@@ -39,7 +41,11 @@ class TakeMeasure:
 
     def of(self, take: Path) -> dict[str, Any]:
         """The measured fields of a take's `Receipt`."""
-        return {"loudness_lufs": integrated_loudness_lufs(take), "sync": self._sync(take)}
+        return {
+            "loudness_lufs": integrated_loudness_lufs(take),
+            "true_peak_dbtp": true_peak_dbtp(read_blocks(take)),
+            "sync": self._sync(take),
+        }
 
     @cached_property
     def _hits_s(self) -> tuple[float, ...]:

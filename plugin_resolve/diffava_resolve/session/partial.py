@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffava_resolve.client.protocol import Samples
+from diffava_resolve.session.finish import Finisher
+from diffava_resolve.spec import Finish, Finished
 from diffava_resolve.timeline.audio_file import TakeWriter, read_blocks
 from diffava_resolve.timeline.receipts import RegeneratedPart
 from diffava_resolve.timeline.splice import Part, splice
@@ -42,18 +44,26 @@ class PartialJob:
         """What the old take has in the job behind the part."""
         return read_blocks(self.old_take, self.part.stop_sample, self.stop_sample)
 
-    def write(self, writer: TakeWriter, blocks: Iterator[Samples]) -> None:
-        """Write the old take with the part of the job's audio cut in."""
-        splice(writer, self.old_take, self.part, _within(blocks, *self.regenerate_samples))
+    def sound_of(self, blocks: Iterator[Samples]) -> Iterator[Samples]:
+        """The part of the job's audio."""
+        return _within(blocks, *self.regenerate_samples)
 
 
-def write_take(writer: TakeWriter, blocks: Iterator[Samples], partial: PartialJob | None) -> None:
-    """Write a take as the server gives it, or cut into the old one."""
-    if partial is not None:
-        partial.write(writer, blocks)
-        return
-    for block in blocks:
-        writer.write(block)
+def write_take(
+    writer: TakeWriter, blocks: Iterator[Samples], partial: PartialJob | None, finish: Finish, sample_count: int
+) -> Finished | None:
+    """Write a take of `sample_count` as the server gives it, finished, or the part of it finished and cut into the old.
+
+    The crossfades come last: outside the part every sample of the old take stays, however the part was finished.
+    """
+    if partial is None:
+        finisher = Finisher(finish, sample_count)
+        for block in finisher.blocks(blocks, writer.path):
+            writer.write(block)
+    else:
+        finisher = Finisher(finish, sample_count, partial.part.start_sample)
+        splice(writer, partial.old_take, partial.part, finisher.blocks(partial.sound_of(blocks), writer.path))
+    return finisher.finished
 
 
 def _within(blocks: Iterator[Samples], start_sample: int, stop_sample: int) -> Iterator[Samples]:

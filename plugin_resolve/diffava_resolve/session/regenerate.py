@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 
 from diffava_resolve.client.protocol import Event, FoleyClient
-from diffava_resolve.session.ancestry import inherited_guide
+from diffava_resolve.session.ancestry import inherited_guide, whole_ancestor
 from diffava_resolve.session.generate import PlacedClip, render
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.timing import Guided, Timing, guide_of
-from diffava_resolve.spec import Picture, Region
+from diffava_resolve.spec import Finish, Picture, Region
+from diffava_resolve.timeline.audio_file import read_blocks
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import refuse_overwriting
+from diffava_resolve.timeline.loudness import loudness_of_sound
 from diffava_resolve.timeline.place import PlacedTake, find_clip, media_folder, replace_takes
 from diffava_resolve.timeline.splice import Part
 from diffava_resolve.timeline.takes import FoleyClip
@@ -87,9 +89,16 @@ def render_whole(
     picture = picture_of(timeline, clip.take_region, source.parent)
     guided = _guide_of_whole(timing, clip, source.parent, folder)
     job = settings.job(client.info(), birthplace.sample_count, picture.cut_samples, guide=guided.guide)
+    old = clip.take_path(clip.chosen, source.parent)
+    finish = settings.finishing.of_whole(
+        birthplace, _finish_of_whole(clip), lambda: loudness_of_sound(read_blocks(old))
+    )
     measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
     takes = render(
-        client, picture, job, folder, clip.clip_id, birthplace, measure, notes=guided.notes, on_event=on_event
+        *(client, picture, job, folder, clip.clip_id, birthplace, measure),
+        finish=finish,
+        notes=guided.notes,
+        on_event=on_event,
     )
     return PlacedClip.of(clip.clip_id, clip.track_name, clip.region, takes, picture)
 
@@ -117,6 +126,10 @@ def render_part(
         partial.regenerate_samples,
         guide=guided.guide,
     )
+    start, stop = partial.part.start_sample, partial.part.stop_sample
+    finish = settings.finishing.of_part(
+        old.region, _finish_of_whole(clip), lambda: loudness_of_sound(read_blocks(partial.old_take, start, stop))
+    )
     measure = TakeMeasure(picture, on_event, partial.start_sample, wanted.guide.hit_samples)
     takes: list[PlacedTake] = []
     for seed in wanted.seeds:
@@ -129,6 +142,7 @@ def render_part(
             old.region,
             measure,
             partial=partial,
+            finish=finish,
             notes=guided.notes,
             on_event=on_event,
         )
@@ -147,6 +161,11 @@ def _partial_job(clip: FoleyClip, part: Region, picture: Picture, base_directory
         stop_sample=stop_sample,
         part=Part.of_take(*clip.samples_of(part), old.region.sample_count, cut_samples=cut_samples),
     )
+
+
+def _finish_of_whole(clip: FoleyClip) -> Finish:
+    """What was done to the whole take that is heard: to itself, or to the one of which it is a part made anew."""
+    return whole_ancestor(clip).receipt.finish
 
 
 def _guide_of_whole(timing: Timing | None, clip: FoleyClip, base_directory: Path, folder: MediaFolder) -> Guided:

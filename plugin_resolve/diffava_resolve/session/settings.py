@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from diffava_resolve.client.protocol import ServerInfo
 from diffava_resolve.errors import RequestError
+from diffava_resolve.session.finishing import Finishing
 from diffava_resolve.spec import SAMPLE_RATE_HZ, FoleyJob, TimingGuide
 
 _SEED_LIMIT = 1 << 64
@@ -37,6 +38,7 @@ class FoleySettings:
     guidance_scale: float = 0.0
     sampler: str = ""
     guide_strength: float = 1.0
+    finishing: Finishing = Finishing()  # noqa: RUF009  frozen
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():

@@ -66,7 +66,7 @@ def verify(
 
 
 def _batch_of(receipt: Receipt) -> tuple[Any, ...]:
-    return receipt.job, receipt.region, receipt.weights_sha256, receipt.picture, receipt.part
+    return receipt.job, receipt.region, receipt.weights_sha256, receipt.picture, receipt.part, receipt.finish
 
 
 def _verify_batch(
@@ -132,7 +132,7 @@ def _remade(
     ):
         for take, blocks in run.takes():
             with TakeWriter(Path(folder) / f"{take}.wav", sample_count=receipt.region.sample_count) as writer:
-                write_take(writer, blocks, partial)
+                write_take(writer, blocks, partial, receipt.finish, receipt.region.sample_count)
                 finished = writer.finish()
             hashes.append(finished.sha256)
             finished.path.unlink()

@@ -69,6 +69,11 @@ class TakeWriter:
         self._abandon()
 
     @property
+    def path(self) -> Path:
+        """The name that the take was to have, before its content's hash."""
+        return self._path
+
+    @property
     def sample_count(self) -> int:
         """How many samples were written so far."""
         return self._written

@@ -4,17 +4,59 @@ The filter reads block by block and keeps a histogram, so memory does not grow w
 the whole array at once, agrees with it within 0.1 LU on noise (a test holds that).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
-from diffava_resolve.spec import SAMPLE_RATE_HZ
+from diffava_resolve.spec import SAMPLE_RATE_HZ, MeasuredAs
 from diffava_resolve.timeline.audio_file import read_blocks
 
 ABSOLUTE_GATE_LUFS = -70.0
+BLOCK_SAMPLES = SAMPLE_RATE_HZ * 2 // 5
+"""The standard's gating block, 400 ms: what is shorter has no integrated loudness."""
+
+
+@dataclass(frozen=True)
+class Loudness:
+    """A loudness in LUFS, and how it was measured.
+
+    "integrated" is EBU R 128's. A sound shorter than one gating block has none; its "momentary" loudness is that of one
+    block of the sound and the silence behind it, which is the most that a momentary meter shows when it is played. The
+    two meet at 400 ms. That shorter sounds are measured so is our choice.
+    """
+
+    lufs: float
+    measured_as: MeasuredAs
+
+
+def loudness_of_sound(blocks: Iterable[np.ndarray]) -> Loudness | None:
+    """The loudness of mono blocks `[S]` however short; None for silence (nothing reaches the absolute gate)."""
+    counted = _Padded(blocks)
+    lufs = loudness_of_blocks(counted)
+    if lufs is None:
+        return None
+    return Loudness(lufs, "momentary" if counted.is_padded else "integrated")
+
+
+class _Padded:
+    """Blocks, with as much silence behind them as makes one gating block."""
+
+    def __init__(self, blocks: Iterable[np.ndarray]) -> None:
+        self._blocks = blocks
+        self.is_padded = False
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        sample_count = 0
+        for block in self._blocks:
+            sample_count += len(block)
+            yield block
+        if sample_count < BLOCK_SAMPLES:
+            self.is_padded = True
+            yield np.zeros(BLOCK_SAMPLES - sample_count, np.float32)
 
 
 def integrated_loudness_lufs(path: Path) -> float | None:

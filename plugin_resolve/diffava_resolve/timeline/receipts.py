@@ -10,7 +10,8 @@ from fractions import Fraction
 from typing import Any
 
 from diffava_resolve.errors import TimelineError
-from diffava_resolve.spec import FoleyJob, FrameFormat, JobResult, Region
+from diffava_resolve.spec import Finish, Finished, FoleyJob, FrameFormat, JobResult, Region
+from diffava_resolve.timeline.finish_metadata import finish_from_metadata, finish_to_metadata
 from diffava_resolve.timeline.guide_metadata import guide_from_metadata, guide_to_metadata
 
 SCHEMA_VERSION = 1
@@ -47,7 +48,8 @@ class Receipt:
     `job` has the model and the defaults filled in, so that it can be asked again as it is.
     `wav_sha256` is of the file, `samples_sha256` of the float32 samples as the server sent them. `loudness_lufs` is
     None for silence; `sync` is what was measured against the hits that were given or those of the picture, or None.
-    `picture` is None for sound from the prompt alone. `notes` are what a person was told of the take.
+    `finish` was then done to it, and `finished` measured where that set its level. `loudness_lufs` and `true_peak_dbtp`
+    are of the file. `picture` is None for sound from the prompt alone. `notes` are what a person was told of the take.
     """
 
     region: Region
@@ -62,7 +64,10 @@ class Receipt:
     picture: PictureSource | None = None
     part: RegeneratedPart | None = None
     loudness_lufs: float | None = None
+    true_peak_dbtp: float | None = None
     sync: dict[str, Any] | None = None
+    finish: Finish = Finish()  # noqa: RUF009  frozen
+    finished: Finished | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -115,6 +120,8 @@ class Receipt:
             "picture": _picture_to_metadata(self.picture),
             "part": dict(vars(self.part)) if self.part else None,
             "loudness_lufs": self.loudness_lufs,
+            "true_peak_dbtp": self.true_peak_dbtp,
+            "finish": finish_to_metadata(self.finish, self.finished),
             "sync": self.sync,
             "notes": list(self.notes),
         }
@@ -172,7 +179,9 @@ def _picture_to_metadata(picture: PictureSource | None) -> dict[str, Any] | None
 
 def _receipt_from(metadata: Mapping[str, Any]) -> Receipt:
     request, region, model = metadata["request"], metadata["region"], metadata["model"]
-    part, picture, loudness, sync = (metadata.get(name) for name in ("part", "picture", "loudness_lufs", "sync"))
+    part, picture, sync = (metadata.get(name) for name in ("part", "picture", "sync"))
+    loudness, true_peak = metadata.get("loudness_lufs"), metadata.get("true_peak_dbtp")
+    finish, finished = finish_from_metadata(metadata.get("finish"))
     regenerate = request["regenerate_samples"]
     job = FoleyJob(
         prompt=str(request["prompt"]),
@@ -208,6 +217,9 @@ def _receipt_from(metadata: Mapping[str, Any]) -> Receipt:
         picture=_picture_from(picture) if picture else None,
         part=RegeneratedPart(**dict(part)) if part else None,
         loudness_lufs=None if loudness is None else float(loudness),
+        true_peak_dbtp=None if true_peak is None else float(true_peak),
+        finish=finish,
+        finished=finished,
         sync=dict(sync) if sync is not None else None,
         notes=tuple(str(note) for note in metadata.get("notes") or ()),
     )

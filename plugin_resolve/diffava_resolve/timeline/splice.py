@@ -64,8 +64,8 @@ class Part:
         what surrounds it, so the two are alike at the edges, where equal power would bulge by 3 dB and could clip.
         """
         position = np.arange(first_sample, first_sample + count, dtype=np.float64) + 0.5
-        rise = _ramp(position - self.start_sample, self.fade_in_samples)
-        fall = _ramp(self.stop_sample - position, self.fade_out_samples)
+        rise = ramp(position - self.start_sample, self.fade_in_samples)
+        fall = ramp(self.stop_sample - position, self.fade_out_samples)
         shares: np.ndarray = np.minimum(rise, fall)
         return shares
 
@@ -126,10 +126,10 @@ def mixed(old: np.ndarray, new: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return mix
 
 
-def _ramp(distance_samples: np.ndarray, length_samples: int) -> np.ndarray:
+def ramp(distance_samples: np.ndarray, length_samples: int) -> np.ndarray:
     """0 before distance 0, 1 from `length_samples` on, a raised cosine between them."""
     if length_samples == 0:
         return (distance_samples > 0).astype(np.float64)
     share = np.clip(distance_samples / length_samples, 0, 1)
-    ramp: np.ndarray = 0.5 - 0.5 * np.cos(np.pi * share)
-    return ramp
+    risen: np.ndarray = 0.5 - 0.5 * np.cos(np.pi * share)
+    return risen
