@@ -1,0 +1,1 @@
+"""Calling Resolve from another process: its objects as proxies, over pipes to the launcher or a mailbox of files."""
