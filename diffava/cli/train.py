@@ -1,11 +1,11 @@
-"""`diffava train`: a model from a folder of recordings, going on where it was stopped."""
+"""`diffava train`: a whole model from recordings, or a part of one from prepared clips; a stopped run goes on."""
 
 import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from diffava.builders import save
 from diffava.config import load_config
@@ -15,7 +15,13 @@ from diffava.sounds.takes import load_takes
 from diffava.training.course import Course
 from diffava.training.recipe import load_recipe
 
+train = App(name="train", help="Train a whole model from recordings, or a part of one from clips of videos with sound.")
+train.command("diffava.cli.train_prepare:prepare_clips", name="prepare", help="Encode a corpus once, to train from.")
+train.command("diffava.cli.train_part:alignment", name="alignment", help="Train DiffAVA's alignment by eq. 2.")
+train.command("diffava.cli.train_part:control", name="control", help="Train T2AV's control branch on a denoiser.")
 
+
+@train.default
 def train_model(
     model: str = "mini",
     *,
@@ -23,9 +29,10 @@ def train_model(
     out: Path,
     recipe: str = "",
     runs: Path | None = None,
+    device: str = "auto",
     as_json: Annotated[bool, Parameter(name="--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Train a model on a folder of recordings with its manifest, on the CPU.
+    """Train a model on a folder of recordings with its manifest.
 
     Args:
         model: A preset's name, or a `.toml` file with its classes: mini, or nano-t2av to try it out.
@@ -33,6 +40,7 @@ def train_model(
         out: The folder that the finished model is saved in; it must not exist yet.
         recipe: How much of everything: mini (hours) or smoke (a minute, makes noise); by default the name of the model.
         runs: Where checkpoints, logs and caches are kept, `training-MODEL` by default; a stopped run goes on there.
+        device: auto (a GPU where there is one) or cpu.
         as_json: For programs.
     """
     if out.exists():
@@ -44,7 +52,7 @@ def train_model(
     def say(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
-    course = Course(config, numbers, library, runs, say)
+    course = Course(config, numbers, library, runs, say, device)
     pipeline = course.model()
     save(pipeline, out)
     sys.stdout.write(f"The model is in {out}; measure it with `diffava evaluate {config.name} --weights {out}`.\n")

@@ -57,6 +57,7 @@ class Course:
         library: TakeLibrary,
         folder: Path,
         say: Callable[[str], None] = print,
+        device: str = "auto",
     ) -> None:
         """Take a configuration with the classes that can be trained here.
 
@@ -69,7 +70,7 @@ class Course:
                 "configuration with all of [motion], [control], [stacked_pca], [istft_vocoder] and clap.mel_audio."
             )
         self._config, self._recipe, self._library, self._folder, self._say = config, recipe, library, folder, say
-        self._spec = Spec.of(config)
+        self._spec, self._device = Spec.of(config), device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self._parts = make_parts(config)
@@ -184,7 +185,7 @@ class Course:
 
     def _train(self, name: str, task: TrainingTask, steps: Steps) -> None:
         """Run the loop, which ends at once where the last step was already done."""
-        file = train(task, self._folder / name, steps.plan(), self._say)
+        file = train(task, self._folder / name, steps.plan(), self._say, device=self._device)
         load_weights(task.module, file)
         task.module.eval()
 

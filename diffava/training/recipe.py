@@ -7,6 +7,7 @@ from pydantic import PositiveInt, ValidationError
 
 from diffava.config import Section
 from diffava.errors import ConfigError
+from diffava.training.part_recipe import names_of
 from diffava.training.plan import Plan, Precision
 from diffava.training.vocoder import VocoderPlan
 
@@ -64,8 +65,7 @@ def load_recipe(name: str) -> Recipe:
     folder = resources.files("diffava.training") / "recipes"
     file = folder / f"{name}.toml"
     if not file.is_file():
-        known = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-        raise ConfigError(f"There is no recipe '{name}'. Known: {', '.join(known)}.")
+        raise ConfigError(f"There is no recipe '{name}'. Known: {', '.join(names_of('model'))}.")
     try:
         return Recipe.model_validate(tomllib.loads(file.read_text("utf-8")))
     except ValidationError as error:

@@ -91,7 +91,7 @@ class RunFolder:
             from torch.utils.tensorboard import SummaryWriter
 
             # Steps at or behind `purge_step` in earlier files belong to the part of the curve that is run again.
-            self._events = SummaryWriter(str(self.folder / EVENTS), purge_step=self._first_step + 1)  # type: ignore[no-untyped-call]
+            self._events = SummaryWriter(str(self.folder / EVENTS), purge_step=self._first_step + 1)
         for name, value in figures.items():
             self._events.add_scalar(f"{kind}/{name}", value, step)
 
