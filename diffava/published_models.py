@@ -200,14 +200,12 @@ def _weights_file(name: str) -> str:
 
 
 def _video_tensors(config: ModelConfig) -> dict[str, Tensor]:
-    name = "clip-vit-base-patch32" if config.clip_video is not None else _xclip_name(config)
+    """Of CLIP or X-CLIP as a whole, what sees: CLIP's tower keeps its prefix in transformers, X-CLIP's does not."""
+    name = f"xclip-base-patch{config.video.patch_size}" if config.clip_video is None else "clip-vit-base-patch32"
     tensors = read_tensors(published_file(name, _weights_file(name)))
-    wanted = ("vision_model.", "visual_projection.") if config.clip_video is not None else ("vision_model.",)
-    return {key: tensor for key, tensor in tensors.items() if key.startswith(wanted)}
-
-
-def _xclip_name(config: ModelConfig) -> str:
-    return f"xclip-base-patch{config.video.patch_size}"
+    if config.clip_video is None:
+        return part_of(tensors, "vision_model.")
+    return {key: tensor for key, tensor in tensors.items() if key.startswith(("vision_model.", "visual_projection."))}
 
 
 def _text_tower(tensors: Mapping[str, Tensor], layer_norm_eps: float) -> ClapTextModelWithProjection:

@@ -42,10 +42,14 @@ def _read_back_sha256(stored: Mapping[str, Mapping[str, Tensor]]) -> str:
 def _tensors_sha256(parts: Mapping[str, Mapping[str, Tensor]]) -> str:
     digest = hashlib.sha256()
     for part, tensors in sorted(parts.items()):
-        for name, tensor in sorted(tensors.items()):
-            digest.update(f"{part}.{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(_bytes(tensor))
+        _add_part(digest, part, tensors)
     return digest.hexdigest()
+
+
+def _add_part(digest: Any, part: str, tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{part}.{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(_bytes(tensor))
 
 
 def write_folder(
@@ -60,7 +64,7 @@ def write_folder(
     Args:
         folder: Where to; must not exist or be empty.
         config: The configuration, in plain values.
-        parts: One folder each.
+        parts: One folder each; a mapping that makes each part when it is asked for keeps only one in memory.
         write_extras: Writes what is not a tensor (a tokenizer) into the folder it is given.
         dtype: What parameters are rounded to. Buffers (a norm's statistics, a projection) stay as they are: they are
             few, and some are far from 1.
@@ -74,12 +78,15 @@ def write_folder(
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            stored = {part: _rounded(part, module, dtype) for part, module in parts.items()}
-            for part, tensors in stored.items():
+            digest = hashlib.sha256()
+            for part in sorted(parts):  # one after another: only one part's copy is in memory, however large the model
+                tensors = _rounded(part, parts[part], dtype)
                 (unfinished / part).mkdir()
                 save_file(tensors, unfinished / part / WEIGHTS)
+                _add_part(digest, part, {name: _in_memory(tensor) for name, tensor in tensors.items()})
+                del tensors
             write_extras(unfinished)
-            write_manifest(unfinished, config, _read_back_sha256(stored))
+            write_manifest(unfinished, config, digest.hexdigest())
             _flush(unfinished)
             unfinished.chmod(0o755)  # mkdtemp's own 0700 would hide the model from a server's other user
             unfinished.replace(folder)
@@ -139,6 +146,11 @@ def _rounded(part: str, module: nn.Module, dtype: torch.dtype) -> dict[str, Tens
         if kept != tensor.dtype and not tensors[name].isfinite().all():
             raise CheckpointError(f"{part}.{name} has a number that {dtype} cannot hold; save the model as float32.")
     return tensors
+
+
+def _in_memory(tensor: Tensor) -> Tensor:
+    """What `_whole` makes of a tensor, without a copy where it stays as it is."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def _whole(tensor: Tensor) -> Tensor:

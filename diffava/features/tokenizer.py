@@ -65,7 +65,7 @@ def load_tokenizer(folder: Path, vocab_size: int) -> Any:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:  # the library raises whatever a damaged file leads to
         raise CheckpointError(f"There is no usable tokenizer in {folder} ({error}); fetch the model again.") from error
     if len(tokenizer) != vocab_size:
         raise CheckpointError(
