@@ -20,12 +20,12 @@ def regions_of_timeline(timeline: Any, selection: Selection) -> tuple[MarkerRegi
         RequestError: Nothing is there.
     """
     if selection.where == "range":
-        return (MarkerRegion(region_of_range(timeline, selection.start, selection.stop), ""),)
+        return (MarkerRegion(region_of_range(timeline, selection.start, selection.stop)),)
     if selection.where == "clip":
-        return (MarkerRegion(region_of_clip(timeline, selection.clip), ""),)
+        return (MarkerRegion(region_of_clip(timeline, selection.clip)),)
     if selection.where == "markers":
         found = regions_of_markers(timeline)
         if not found:
             raise RequestError("No marker of the timeline spans a range; give one a duration, or give a range.")
         return found
-    return (MarkerRegion(region_of_timeline(timeline), ""),)
+    return (MarkerRegion(region_of_timeline(timeline)),)

@@ -24,7 +24,7 @@ from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.timing import Timing, guide_of
 from diffava_resolve.spec import Layer, ModelInfo, MovieFile, Picture, Region, Segment
 from diffava_resolve.timeline.place import find_clip, foley_clips, new_clip_id
-from diffava_resolve.timeline.regions import region_of_range
+from diffava_resolve.timeline.regions import MarkerRegion, region_of_range
 from diffava_resolve.timeline.takes import FoleyClip
 from diffava_resolve.timeline.viewer import picture_of
 
@@ -56,18 +56,19 @@ class FoleyWish:
     guide_strength: float = 1.0
     finishing: Finishing = Finishing()  # noqa: RUF009  frozen
 
-    def settings(self, prompt: str = "") -> FoleySettings:
-        """The wishes for one region, whose own prompt comes first.
+    def settings(self, shot: MarkerRegion | None = None) -> FoleySettings:
+        """The wishes for one region; what a marker says itself comes first.
 
         Raises:
             RequestError: There is no prompt, or a wish is out of its bounds.
         """
+        said = shot or MarkerRegion(Region(Fraction(1), 0, 0, 0))
         return FoleySettings(
-            prompt=prompt or self.prompt,
-            negative_prompt=self.negative_prompt,
+            prompt=said.prompt or self.prompt,
+            negative_prompt=said.negative_prompt or self.negative_prompt,
             model=self.model,
-            take_count=self.take_count,
-            seed=self.seed,
+            take_count=self.take_count if said.take_count is None else said.take_count,
+            seed=self.seed if said.seed is None else said.seed,
             step_count=self.step_count,
             guidance_scale=self.guidance_scale,
             sampler=self.sampler,
@@ -110,7 +111,7 @@ def foley_in_editor(
     if not wish.track_name.strip():
         raise RequestError("The track for the sound has no name; give one, or leave it to be Foley.")
     chosen = editor.regions(wish.selection)
-    settings = [wish.settings(one.prompt) for one in chosen]  # refused before anything is decoded
+    settings = [wish.settings(one) for one in chosen]  # refused before anything is decoded
     cut = editor.cut()
     clip_ids: list[str] = []
     clips: list[PlacedClip] = []
@@ -144,7 +145,7 @@ def regenerate_in_editor(
     """
     cut = editor.cut()
     clip = find_clip(cut.timeline, clip_id)
-    settings = wish.settings(wish.prompt or clip.chosen.receipt.job.prompt)
+    settings = replace(wish, prompt=wish.prompt or clip.chosen.receipt.job.prompt).settings()
     timing = None if wish.timing == Timing() else wish.timing
     source = cut.base_directory / "timeline.otio"  # the folder is what counts
     with MediaFolder(editor.media_folder()) as folder:

@@ -118,14 +118,17 @@ def label_frame(timeline: otio.schema.Timeline) -> int:
 def is_drop_frame(timeline: otio.schema.Timeline) -> bool:
     """Whether the timeline's own timecode drops frame numbers.
 
-    OTIO has no such field. The rule, at rates where drop frame exists: what an FCP7 XML says in `displayformat`;
-    otherwise drop frame if the timeline's first label is a whole minute in drop-frame numbers and not without
-    (107892 at 29.97 is 01:00:00;00, and 00:59:56:12 otherwise), as editors label a drop-frame start; else non-drop.
-    A person may still type a `;`.
+    OTIO has no such field. The rule, at rates where drop frame exists: what the editor itself said, where it was asked;
+    what an FCP7 XML says in `displayformat`; otherwise drop frame if the timeline's first label is a whole minute in
+    drop-frame numbers and not without (107892 at 29.97 is 01:00:00;00, and 00:59:56:12 otherwise), as editors label a
+    drop-frame start; else non-drop. A person may still type a `;`.
     """
     rate = timeline_rate(timeline)
     if not has_drop_frame(rate):
         return False
+    said = timeline.metadata.get("diffava", {})
+    if "drop_frame" in said:
+        return bool(said["drop_frame"])
     timecode = timeline.metadata.get("fcp_xml", {}).get("timecode", {})
     if "displayformat" in timecode:
         return bool(timecode["displayformat"] == "DF")
