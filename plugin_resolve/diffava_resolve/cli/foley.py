@@ -9,15 +9,16 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from diffava_resolve.cli.clips import clip_json, take_in_words
+from diffava_resolve.cli.finishing import FinishOptions
 from diffava_resolve.cli.guide import TimelineGuideOptions
 from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
-from diffava_resolve.session import FoleySettings, Wanted, generate_foley
+from diffava_resolve.session import FoleySettings, Wanted, generate_foley, generate_shots, shots_of_markers
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.read import read_timeline
-from diffava_resolve.timeline.regions import region_of_clip, region_of_range, region_of_timeline, regions_of_markers
+from diffava_resolve.timeline.regions import region_of_clip, region_of_range, region_of_timeline
 
 
 def foley(
@@ -30,25 +31,34 @@ def foley(
     ] = None,
     range_: Range = None,
     clip: Annotated[str | None, Parameter(help="Only under this clip, by name or number in order of viewing.")] = None,
-    markers: Annotated[bool, Parameter(help="Under every marker that spans a range; its note is the prompt.")] = False,
+    markers: Annotated[
+        bool,
+        Parameter(
+            help="Under every marker that spans a range; its note, or else its name, says what: "
+            "footsteps in snow | not: voices | takes: 3 | seed: 7. Stopped at any time, the same command goes on."
+        ),
+    ] = False,
     takes: Annotated[int, Parameter(help="How many takes to make.")] = 1,
     track: Annotated[str, Parameter(help="Audio track to put the sound on.")] = "Foley",
     guide: TimelineGuideOptions = TimelineGuideOptions(),  # noqa: B008  frozen
     sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
+    finish: FinishOptions = FinishOptions(),  # noqa: B008  frozen
     server: ServerOptions = ServerOptions(),  # noqa: B008  frozen
     json: AsJson = False,
 ) -> None:
     """Generate foley for a stretch of a timeline, or for all of it, onto a new track of a new timeline."""
     output = Output(json)
     cut = read_timeline(timeline)
-    wanted = _wanted(cut, prompt, range_, clip, markers, partial(sound.settings, server.model_name, takes))
+    settings = partial(sound.settings, server.model_name, takes, finishing=finish.finishing())
+    wanted = _wanted(cut, prompt, range_, clip, markers, settings)
     timings = guide.on_timeline(cut, [want.region for want in wanted], by_markers=markers)
     wanted = tuple(replace(want, timing=timing) for want, timing in zip(wanted, timings, strict=True))
     refuse_overwriting(timeline, checked_output(out))
     with server.connect(output) as client:
         model = client.info().model(server.model_name)
         with output.progress() as bar:
-            placed = generate_foley(cut, timeline, wanted, client, out, track_name=track, on_event=bar.show)
+            make = generate_shots if markers else generate_foley
+            placed = make(cut, timeline, wanted, client, out, track_name=track, on_event=bar.show)
     for placed_clip in placed:
         output.line(f"{placed_clip.clip_id}  {format_region(placed_clip.region)}  on {placed_clip.track_name}")
         for take in placed_clip.takes:
@@ -75,10 +85,7 @@ def _wanted(
     if sum((range_ is not None, clip is not None, markers)) > 1:
         raise RequestError("--range, --clip and --markers exclude each other; give one of them.")
     if markers:
-        found = regions_of_markers(cut)
-        if not found:
-            raise RequestError("The timeline has no marker that spans a range; give --range IN OUT instead.")
-        return tuple(Wanted(one.region, settings_for(one.prompt or prompt or "")) for one in found)
+        return shots_of_markers(cut, settings_for, prompt or "")
     if prompt is None:
         raise RequestError('There is no prompt; say with --prompt "..." what should be heard.')
     if range_ is not None:

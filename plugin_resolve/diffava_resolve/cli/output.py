@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from diffava_resolve.client.protocol import Event, Queued, Started
 from diffava_resolve.client.protocol import Progress as StageProgress
+from diffava_resolve.session import ShotBegun
 
 AsJson = Annotated[bool, Parameter(name="--json", help="Make the last line of stdout one JSON object.")]
 
@@ -66,16 +67,29 @@ class Output:
 
 
 class ProgressBar:
-    """Shows the events of one job after another; each stage has a bar of its own, with its own time left."""
+    """Shows the events of one job after another; each stage has a bar of its own, with its own time left.
+
+    Above them a shot list has one for the whole.
+    """
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
+        self._shots: TaskID | None = None
         self._task: TaskID | None = None
         self._stage = ""
 
-    def show(self, event: Event) -> None:
-        """Follow one event of a job."""
-        if isinstance(event, Queued):
+    def show(self, event: Event | ShotBegun) -> None:
+        """Follow one event of a job, or of a shot list."""
+        if isinstance(event, ShotBegun):
+            if self._shots is None:
+                self._shots = self._bar.add_task("")
+            self._bar.update(
+                self._shots,
+                description=f"Shot {event.number} of {event.count}: {event.prompt[:40]}",
+                completed=event.number - 1,
+                total=event.count,
+            )
+        elif isinstance(event, Queued):
             self._begin("", f"Waiting, {event.position} jobs ahead" if event.position else "Waiting")
         elif isinstance(event, Started):
             self._begin("", "Starting")

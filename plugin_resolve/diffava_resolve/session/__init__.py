@@ -5,6 +5,7 @@ from diffava_resolve.session.finishing import Finishing
 from diffava_resolve.session.generate import PlacedClip, Wanted, generate_foley
 from diffava_resolve.session.regenerate import regenerate
 from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.session.shots import ShotBegun, generate_shots, shots_of_markers
 from diffava_resolve.session.timing import Timing
 from diffava_resolve.session.verify import Verdict, verify
 
@@ -12,12 +13,15 @@ __all__ = [
     "Finishing",
     "FoleySettings",
     "PlacedClip",
+    "ShotBegun",
     "Timing",
     "Verdict",
     "Wanted",
     "generate_clip",
     "generate_foley",
+    "generate_shots",
     "picture_of_movie",
     "regenerate",
+    "shots_of_markers",
     "verify",
 ]

@@ -84,7 +84,7 @@ class Finisher:
         if abs(reached.lufs - target_lufs) > 10 * CLOSE_LU:
             note = (
                 f"The sound reaches {reached.lufs:.1f} LUFS instead of {target_lufs:g}: for more, its peaks would have "
-                f"to be taken back by more than {MAX_LIMITING_DB:g} dB to stay below {self._finish.true_peak_dbtp:g} dBTP."
+                f"to be taken back by more than {MAX_LIMITING_DB:g} dB for {self._finish.true_peak_dbtp:g} dBTP."
             )
         self.finished = Finished(
             gain_db=gain_db,

@@ -14,14 +14,18 @@ from diffava_resolve.timeline.durations import children_with_start_s, duration_s
 from diffava_resolve.timeline.markers import placed_markers
 from diffava_resolve.timeline.positions import format_timecode, is_dropping_text, parse_position
 from diffava_resolve.timeline.rates import has_drop_frame, is_drop_frame, label_frame, timeline_rate
+from diffava_resolve.timeline.shot_notes import parse_shot_note
 
 
 @dataclass(frozen=True)
 class MarkerRegion:
-    """A marker with a duration: what it spans, and what its note says should be heard."""
+    """A marker with a duration: what it spans, and what its note asks for (`shot_notes.ShotNote`)."""
 
     region: Region
-    prompt: str
+    prompt: str = ""
+    negative_prompt: str = ""
+    take_count: int | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,12 @@ def clips_of(timeline: otio.schema.Timeline) -> tuple[TimelineClip, ...]:
 
 
 def regions_of_markers(timeline: otio.schema.Timeline) -> tuple[MarkerRegion, ...]:
-    """Every marker that spans more than one frame, in the order of viewing; the prompt is its note, or else its name.
+    """Every marker that spans more than one frame, in the order of viewing, with what its comment asks for or its name.
 
     A one-frame marker is a point, not a region. What reaches past the timeline is cut off.
+
+    Raises:
+        RequestError: What a marker asks for is not understood; it says where the marker is.
     """
     whole = region_of_timeline(timeline)
     found = []
@@ -126,8 +133,12 @@ def regions_of_markers(timeline: otio.schema.Timeline) -> tuple[MarkerRegion, ..
             continue
         start, stop = max(spanned.start_frame, 0), min(spanned.stop_frame, whole.stop_frame)
         if start < stop:
-            prompt = placed.marker.comment.strip() or placed.marker.name.strip()
-            found.append(MarkerRegion(replace(whole, start_frame=start, stop_frame=stop), prompt))
+            region = replace(whole, start_frame=start, stop_frame=stop)
+            try:
+                note = parse_shot_note(placed.marker.comment, placed.marker.name)
+            except RequestError as error:
+                raise RequestError(f"At {_timecode(region, start)}: {error}") from error
+            found.append(MarkerRegion(region, **vars(note)))
     return tuple(sorted(found, key=lambda marker: (marker.region.start_frame, marker.region.stop_frame)))
 
 

@@ -1,0 +1,156 @@
+"""A shot list: foley for many regions as one batch, which goes on where it was when the same is asked for again.
+
+    plans of all -> what the journal has -> server, one shot after another -> journal -> placed -> the new timeline
+
+What is done stays done: after a failure, Ctrl-C, a killed command or a killed server the takes that are done wait in
+the media folder, and the timeline is written when all are there.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from diffava_resolve.client.protocol import Event, FoleyClient
+from diffava_resolve.errors import FoleyError, RequestError
+from diffava_resolve.session.generate import (
+    PlacedClip,
+    Plan,
+    Wanted,
+    placed_clip,
+    plan_of,
+    refuse_unusable,
+    takes_of,
+)
+from diffava_resolve.session.journal import Journal, key_of
+from diffava_resolve.session.media_folder import MediaFolder
+from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.timeline.export import write_otio
+from diffava_resolve.timeline.place import PlacedTake, media_folder, new_clip_id
+from diffava_resolve.timeline.positions import format_region
+from diffava_resolve.timeline.regions import regions_of_markers
+
+
+@dataclass(frozen=True)
+class ShotBegun:
+    """Shot `number` of `count` begins, or is found to be done."""
+
+    number: int
+    count: int
+    prompt: str
+
+
+def shots_of_markers(timeline: Any, settings: Callable[[str], FoleySettings], prompt: str = "") -> tuple[Wanted, ...]:
+    """A wanted region for every marker that spans a range, with what it asks for instead of the settings.
+
+    Args:
+        timeline: What holds the markers.
+        settings: From a prompt to the settings that hold for every shot.
+        prompt: For markers that say none.
+
+    Raises:
+        RequestError: There is no such marker, one is not understood, or has no prompt.
+    """
+    wanted = []
+    for found in regions_of_markers(timeline):
+        if not (found.prompt or prompt).strip():
+            raise RequestError(
+                f"The marker at {format_region(found.region)} does not say what should be heard; write it into the "
+                "marker's note, or give --prompt for all that say nothing."
+            )
+        made = settings(found.prompt or prompt)
+        made = replace(
+            made,
+            negative_prompt=found.negative_prompt or made.negative_prompt,
+            take_count=made.take_count if found.take_count is None else found.take_count,
+            seed=made.seed if found.seed is None else found.seed,
+        )
+        wanted.append(Wanted(found.region, made))
+    if not wanted:
+        raise RequestError("The timeline has no marker that spans a range; give --range IN OUT instead.")
+    return tuple(wanted)
+
+
+def generate_shots(
+    timeline: Any,
+    source: Path,
+    wanted: Sequence[Wanted],
+    client: FoleyClient,
+    output: Path,
+    *,
+    track_name: str = "Foley",
+    on_event: Callable[[Event | ShotBegun], None] = lambda event: None,
+) -> tuple[PlacedClip, ...]:
+    """As `generate_foley`, but what is done is kept, and asked for again goes on from there.
+
+    Raises:
+        FoleyError: No timeline was written. It says how many shots are kept.
+    """
+    refuse_unusable(source, wanted, output, track_name)
+    with Journal(media_folder(output)) as journal:
+        with MediaFolder(journal.folder) as folder:
+            plans = [plan_of(timeline, source.parent, want, client, folder) for want in wanted]
+            shots = _known_again(plans, wanted, client, journal)
+            journal.begin({key for key, _ in shots})
+        placed = []
+        try:
+            made = _made(shots, _clip_ids(timeline, len(shots)), client, journal, on_event)
+            for clip_id, plan, takes in made:
+                published = journal.publish(takes)
+                timeline, clip = placed_clip(timeline, plan, published, source.parent, clip_id, track_name)
+                placed.append(clip)
+            write_otio(timeline, source.parent, output)
+        except FoleyError as error:
+            if journal.done_count:
+                kept = "is kept" if journal.done_count == 1 else "are kept"
+                count = f"{journal.done_count} of {len(shots)} shots {kept}"
+                error.args = (f"{error} {count}: the same command goes on from there.",)
+            raise
+    return tuple(placed)
+
+
+def _known_again(
+    plans: Sequence[Plan], wanted: Sequence[Wanted], client: FoleyClient, journal: Journal
+) -> list[tuple[str, Plan]]:
+    """The plans with the keys under which the journal knows them, and with the seeds of an earlier attempt.
+
+    Shots that ask for the very same are told apart by their order.
+    """
+    seen: Counter[str] = Counter()
+    shots = []
+    for plan, want in zip(plans, wanted, strict=True):
+        is_seeded = want.settings.seed is not None
+        key = key_of(plan, client.info().model(plan.job.model), is_seeded=is_seeded)
+        seen[key] += 1
+        key = f"{key}-{seen[key]}"
+        shots.append((key, replace(plan, job=journal.seeded(key, plan.job))))
+    return shots
+
+
+def _clip_ids(timeline: Any, clip_count: int) -> tuple[str, ...]:
+    """The ids of clips that will be placed one after another."""
+    ids: list[str] = []
+    while len(ids) < clip_count:
+        ids.append(new_clip_id(timeline, ids))
+    return tuple(ids)
+
+
+def _made(
+    shots: Sequence[tuple[str, Plan]],
+    clip_ids: Sequence[str],
+    client: FoleyClient,
+    journal: Journal,
+    on_event: Callable[[Event | ShotBegun], None],
+) -> list[tuple[str, Plan, tuple[PlacedTake, ...]]]:
+    """The takes of every shot, each in the journal once they are all there; what it has already is not made again."""
+    made = []
+    for number, ((key, plan), clip_id) in enumerate(zip(shots, clip_ids, strict=True), 1):
+        on_event(ShotBegun(number, len(shots), plan.job.prompt))
+        takes = journal.takes_of(key)
+        if not takes:
+            with MediaFolder(journal.folder) as folder:
+                takes = takes_of(plan, client, folder, clip_id, on_event)
+                journal.keep(key, takes)
+        made.append((clip_id, plan, takes))
+    return made
