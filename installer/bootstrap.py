@@ -356,7 +356,7 @@ def torch_index(machine: Machine, facts: Facts) -> "str | None":
 
 def do_step(machine: Machine, step: str, facts: Facts) -> None:
     """Do one step; raises SetupError with the cause if it fails."""
-    folder = Path(facts.folder)
+    folder, log = Path(facts.folder), Path(facts.folder) / "bootstrap.log"
     python = str(program(folder, "python"))
     damaged = (machine.answer_of([python, "-c", DAMAGED]) or "").split() if step == "damaged" else []
     index = torch_index(machine, facts) if step == "torch" or "torch" in damaged else None
@@ -366,9 +366,8 @@ def do_step(machine: Machine, step: str, facts: Facts) -> None:
     else:
         commands = commands_of(step, facts, python, index)
     for command in commands:
-        outcome = machine.run(command, folder / "bootstrap.log")
+        outcome = machine.run(command, log)
         if outcome.code != 0:
-            log = folder / "bootstrap.log"
             raise SetupError(f"{STEPS[step][0]} failed. {cause_of(outcome.tail)} The whole story is in {log}.")
 
 
@@ -461,6 +460,10 @@ def run(machine: Machine, arguments: "list[str]") -> int:
     reason = refuse_this_python()
     if reason:
         return hand_to_fit_python(machine, reason, arguments)
+    if asked.command == "resolve" and asked.arguments[:1] in (["uninstall"], ["status"]):  # these need no environment
+        from diffava_installer.resolve.command import main as without_environment
+
+        return without_environment(asked.arguments)
     folder = Path(asked.env).expanduser().absolute()
     facts = gather(machine, folder, asked.torch, fresh_look=asked.command in ("install", "repair"))
     todo = plan(facts, wants_dev=asked.command == "test", repair=asked.command == "repair")
@@ -470,10 +473,9 @@ def run(machine: Machine, arguments: "list[str]") -> int:
     if asked.command in ("install", "repair"):
         machine.say(f"DiffAVA Foley is ready in {folder}.")
         return 0
+    command = [str(program(folder, "diffava")), asked.command]
     if asked.command == "test":
         command = [str(program(folder, "python")), str(ROOT / "tests" / "check.py")]
-    else:
-        command = [str(program(folder, "diffava")), asked.command]
     return machine.hand_over(command + asked.arguments)
 
 

@@ -37,6 +37,11 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
     "takes": ("diffava_resolve.cli.takes:takes", "List the generated takes, or choose which one is heard.", _RESULT),
     "verify": ("diffava_resolve.cli.verify:verify", "Make every take again and say whether it is the same.", _RESULT),
     "export": ("diffava_resolve.cli.export:export", "Write the timeline in another editor's format.", _RESULT),
+    "resolve": (
+        "diffava_resolve.cli.resolve:resolve",
+        "DaVinci Resolve: put DiffAVA into its menu, or work in it.",
+        _MACHINE,
+    ),
     "serve": ("diffava_server.cli:serve", "Serve foley to editors until stopped.", _MACHINE),
     "doctor": ("diffava_installer.doctor:doctor", "Check this machine and say what to mend.", _MACHINE),
     "train": ("diffava.cli.train:train", "Train a model from recordings, or a part of one from clips.", _MACHINE),
@@ -46,6 +51,7 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
         "Measure a model on held-out recordings and scenes, or folders of sounds by a table of the papers.",
         _MACHINE,
     ),
+    "reproduce": ("diffava.cli.reproduce:reproduce", "Reproduce a paper's table; --plan says what it takes.", _MACHINE),
     "models": ("diffava.cli.models:models", "List the models and their licences; bring published ones.", _MACHINE),
 }
 

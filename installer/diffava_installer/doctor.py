@@ -3,23 +3,22 @@
 import dataclasses
 import json as json_format
 import os
-import sys
 from pathlib import Path
 
 from diffava_installer.findings import Finding, as_text, is_usable
 from diffava_installer.machine import (
-    RESOLVE_SCRIPT_FOLDERS,
     check_disk,
     check_media,
     check_memory,
     check_python,
-    check_resolve,
     check_state_folder,
     check_torch,
     memory_bytes,
     state_folder,
 )
 from diffava_installer.packages import check_packages
+from diffava_installer.resolve.findings import check_gpu_memory, check_resolve, check_servers
+from diffava_installer.resolve.places import Surroundings
 
 
 def examine() -> list[Finding]:
@@ -32,7 +31,9 @@ def examine() -> list[Finding]:
         check_disk(Path.cwd()),
         check_memory(memory_bytes()),
         check_state_folder(state_folder(os.environ)),
-        check_resolve(RESOLVE_SCRIPT_FOLDERS.get(sys.platform, ())),
+        *check_servers(state_folder(os.environ)),
+        *check_gpu_memory(),
+        *check_resolve(Surroundings.here()),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Is the machine fit: Python, torch and its GPU, the media library, disk, memory, folders, Resolve's script folders.
+"""Is the machine fit: Python, torch and its GPU, the media library, disk, memory, folders.
 
 What must be loaded to be known is asked of a process of its own: a broken library then breaks that process and not the
 doctor.
@@ -28,19 +28,6 @@ _MEDIA = "import av, soundfile; print(av.__version__, '.'.join(map(str, av.libra
 _GB = 1e9
 LOW_DISK_BYTES = int(2e9)
 LOW_MEMORY_BYTES = int(4e9)
-
-# Where Resolve looks for scripts, by platform: for everyone, then for one user (manual of Resolve's scripting API).
-RESOLVE_SCRIPT_FOLDERS: dict[str, tuple[str, ...]] = {
-    "linux": ("/opt/resolve/Fusion/Scripts", "~/.local/share/DaVinciResolve/Fusion/Scripts"),
-    "darwin": (
-        "/Library/Application Support/Blackmagic Design/DaVinci Resolve/Fusion/Scripts",
-        "~/Library/Application Support/Blackmagic Design/DaVinci Resolve/Fusion/Scripts",
-    ),
-    "win32": (
-        "${PROGRAMDATA}/Blackmagic Design/DaVinci Resolve/Fusion/Scripts",
-        "${APPDATA}/Blackmagic Design/DaVinci Resolve/Support/Fusion/Scripts",
-    ),
-}
 
 
 def ask_python(code: str) -> str:
@@ -134,12 +121,3 @@ def check_state_folder(folder: Path) -> Finding:
     except OSError as error:
         advice = "Give yourself the right to write there, or set DIFFAVA_STATE_DIR to a folder of yours."
         return Finding("problem", "local server", f"{standing} cannot be written ({error.strerror}).", advice)
-
-
-def check_resolve(candidates: tuple[str, ...]) -> Finding:
-    """Says where Resolve's scripts go, if Resolve is installed; nothing depends on it."""
-    folders = [Path(os.path.expandvars(text)).expanduser() for text in candidates]
-    found = [str(folder) for folder in folders if folder.is_dir()]
-    if found:
-        return Finding("ok", "DaVinci Resolve", f"its scripts lie in {' and '.join(found)}.")
-    return Finding("ok", "DaVinci Resolve", "not found here; timelines are read and written as files.")

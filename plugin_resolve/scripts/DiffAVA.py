@@ -11,9 +11,8 @@ into Resolve's script folder with SETTINGS filled in; the package beside it stay
 import sys
 from pathlib import Path
 
-SETTINGS = (
-    None  # the installer puts a dictionary here: companion (a command), log (a file), package (a folder), version
-)
+# The installer puts a dictionary here: companion (a command), log (a file), package (a folder), version.
+SETTINGS = None
 
 
 def main(given):

@@ -17,9 +17,9 @@ _END: Mapping[str, Any] = {}
 class PipeChannel:
     """A `Channel` over pipes.
 
-    A thread reads, and closes `reader` at its end, so that a launcher that ends is noticed at once and one that hangs after the timeout. Requests of
-    several threads wait for each other. `on_gone` is called, in that thread, when the launcher ends while no request
-    waits for it; a request that waits fails instead.
+    A thread reads, and closes `reader` at its end, so that a launcher that ends is noticed at once and one that hangs
+    after the timeout. Requests of several threads wait for each other. `on_gone` is called, in that thread, when the
+    launcher ends while no request waits for it; a request that waits fails instead.
     """
 
     def __init__(self, reader: BinaryIO, writer: BinaryIO, *, on_gone: Callable[[], None] = lambda: None) -> None:

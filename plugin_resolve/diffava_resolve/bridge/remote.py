@@ -22,12 +22,18 @@ class Bridge:
         FoleyError: Resolve does not answer, or its launcher is of another version.
     """
 
-    def __init__(self, channel: Channel, *, call_timeout_s: float = CALL_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        call_timeout_s: float = CALL_TIMEOUT_S,
+        greeting_timeout_s: float = GREETING_TIMEOUT_S,
+    ) -> None:
         self._channel = channel
         self._call_timeout_s = call_timeout_s
         self._released: deque[int] = deque()  # no lock: a proxy may be collected in the middle of any line of ours
         self._names: dict[str, frozenset[str]] = {}
-        self.greeting = Greeting.of(channel.greeting(GREETING_TIMEOUT_S))
+        self.greeting = Greeting.of(channel.greeting(greeting_timeout_s))
         self.resolve = RemoteObject(self, self.greeting.root_handle, "Resolve")
 
     def ask(self, form: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ ALLOWED = frozenset(
         # media
         "GetMountedVolumeList GetFileList GetSubFolderList GetRootFolder AddSubFolder GetCurrentFolder",
         "SetCurrentFolder GetClipList GetIsFolderStale ImportMedia DeleteClips DeleteFolders MoveClips",
-        "GetSelectedClips AppendToTimeline GetMediaId GetMetadata SetMetadata GetThirdPartyMetadata",
+        "GetSelectedClips SetSelectedClip AppendToTimeline GetMediaId GetMetadata SetMetadata GetThirdPartyMetadata",
         "SetThirdPartyMetadata GetClipProperty SetClipProperty GetAudioMapping ReplaceClip GetClipColor SetClipColor",
         # the timeline
         "SetName GetStartFrame GetEndFrame GetStartTimecode GetTrackCount AddTrack DeleteTrack GetTrackSubType",

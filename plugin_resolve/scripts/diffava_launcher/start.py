@@ -108,6 +108,7 @@ def from_menu(given, settings):
     except OSError as error:
         complain("its companion does not start ({}); run `bootstrap.py resolve repair`.".format(error))
         return 1
+    remember_resolve(log_path.with_name("seen.json"), resolve)
     host = Host(resolve, Window(resolve, fusion, bmd), complain, version=settings["version"])
     try:
         ended = host.serve(companion.stdout, companion.stdin)
@@ -119,6 +120,19 @@ def from_menu(given, settings):
     words = host.last_words or {}
     complain(words.get("text", "done."))
     return 0 if words.get("ok") else 1
+
+
+def remember_resolve(path, resolve):
+    """Leave word for `diffava doctor` of which Resolve and which Python started us: only in here can that be known."""
+    seen = {
+        "product": str(resolve.GetProductName()),
+        "version": list(resolve.GetVersion() or ()),
+        "python": "{}.{}.{}".format(*sys.version_info[:3]),
+    }
+    partial = path.with_name(path.name + ".partial")
+    with suppress(OSError):
+        partial.write_text(json.dumps(seen), encoding="utf-8")
+        partial.replace(path)
 
 
 def see_off(companion):

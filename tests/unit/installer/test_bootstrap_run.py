@@ -241,3 +241,13 @@ def test_a_command_does_not_outlive_an_interrupted_setup(tmp_path, monkeypatch):
         Interrupted().run([sys.executable, "-c", endless], tmp_path / "log")
     assert started[0].returncode is not None
     assert "working" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("command", ["status", "uninstall"])
+def test_resolves_menu_is_looked_at_and_left_without_an_environment(folder, monkeypatch, tmp_path, capsys, command):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    machine = ScriptedMachine()
+    assert bootstrap.run(machine, ["--env", str(folder), "resolve", command]) == 0
+    assert "DiffAVA is not in Resolve's menu" in capsys.readouterr().out
+    assert not folder.exists()
+    assert machine.ran == machine.handed_over == []

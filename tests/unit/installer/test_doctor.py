@@ -13,7 +13,6 @@ from diffava_installer.machine import (
     check_media,
     check_memory,
     check_python,
-    check_resolve,
     check_state_folder,
     check_torch,
     state_folder,
@@ -132,11 +131,6 @@ def test_a_state_folder_that_cannot_be_written_says_which_variable_to_set(tmp_pa
     finding = check_state_folder(tmp_path)
     assert finding.mark == "problem"
     assert "DIFFAVA_STATE_DIR" in finding.remedy
-
-
-def test_resolves_script_folders_are_told_where_they_exist(tmp_path):
-    assert str(tmp_path) in check_resolve((str(tmp_path), str(tmp_path / "absent"))).sentence
-    assert "not found" in check_resolve((str(tmp_path / "absent"),)).sentence
 
 
 def test_the_doctor_looks_at_the_state_folder_that_the_plugin_uses(tmp_path):

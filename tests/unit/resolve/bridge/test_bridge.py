@@ -1,4 +1,4 @@
-"""The bridge: Resolve's objects from another side of two pipes, what is let through, and what happens when one side dies."""
+"""The bridge: Resolve's objects over two pipes, what is let through, and what happens when one side dies."""
 
 import gc
 import json
@@ -228,7 +228,7 @@ def test_a_call_that_takes_too_long_closes_the_bridge(played):
 
 def test_a_launcher_of_another_version_is_named_with_what_to_do(played):
     played.says({"diffava": 7})
-    with pytest.raises(LauncherVersionError, match="version 7.*resolve repair"):
+    with pytest.raises(LauncherVersionError, match=r"version 7.*resolve repair"):
         Bridge(played.channel)
 
 
