@@ -36,7 +36,7 @@ from diffava.features.clap import ClapAudioEncoder, ClapTextEncoder, check_text_
 from diffava.features.tokenizer import load_tokenizer
 from diffava.model_parts import make_parts
 
-AUDIO_HEADS = (4, 8, 16, 32)  # of every published HTSAT; no weight's shape shows them
+TEXT_HEAD_WIDTH = 64  # RoBERTa's; no weight's shape shows it
 # Which CLAP a base model was trained with: the first that is here and agrees is taken. AudioLDM's training
 # configurations name HTSAT-tiny for s and l and the last one for m; that either tiny one is theirs, the guard says.
 CLAP_OF_MODEL = {
@@ -216,7 +216,7 @@ def _text_tower(tensors: Mapping[str, Tensor], layer_norm_eps: float) -> ClapTex
         vocab_size=words,
         hidden_size=width,
         num_hidden_layers=len(layers),
-        num_attention_heads=max(1, width // 64),
+        num_attention_heads=max(1, width // TEXT_HEAD_WIDTH),
         intermediate_size=tensors["text_model.encoder.layer.0.intermediate.dense.weight"].shape[0],
         max_position_embeddings=tensors["text_model.embeddings.position_embeddings.weight"].shape[0],
         projection_dim=tensors["text_projection.linear2.weight"].shape[0],
@@ -228,19 +228,19 @@ def _text_tower(tensors: Mapping[str, Tensor], layer_norm_eps: float) -> ClapTex
 
 def _audio_tower(tensors: Mapping[str, Tensor]) -> ClapAudioModelWithProjection:
     """Empty, of the sizes that the tensors have: HTSAT-tiny or -base."""
-    stages = "audio_model.audio_encoder.layers."
-    blocks = {
-        tuple(name.removeprefix(stages).split(".")[:3:2])
-        for name in tensors
-        if name.startswith(stages) and ".blocks." in name
-    }
-    depths = [sum(stage == str(number) for stage, _ in blocks) for number in range(len({stage for stage, _ in blocks}))]
+    prefix, table = "audio_model.audio_encoder.layers.", ".attention.self.relative_position_bias_table"
+    # One table a block, with a column for each of its heads.
+    heads_of_stage: dict[int, list[int]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith(prefix) and name.endswith(table):
+            heads_of_stage.setdefault(int(name.removeprefix(prefix).split(".")[0]), []).append(tensor.shape[1])
+    stages = [heads_of_stage[number] for number in sorted(heads_of_stage)]
     width = tensors["audio_model.audio_encoder.patch_embed.proj.weight"].shape[0]
     config = ClapAudioConfig(
         patch_embeds_hidden_size=width,
-        depths=depths,
-        num_attention_heads=list(AUDIO_HEADS[: len(depths)]),
-        hidden_size=width * 2 ** (len(depths) - 1),
+        depths=[len(blocks) for blocks in stages],
+        num_attention_heads=[blocks[0] for blocks in stages],
+        hidden_size=width * 2 ** (len(stages) - 1),
         projection_dim=tensors["audio_projection.linear2.weight"].shape[0],
     )
     with torch.random.fork_rng(devices=[]), init_empty_weights(include_buffers=False):

@@ -63,6 +63,16 @@ def download(
     return found
 
 
+def remote_size_bytes(url: str) -> int:
+    """How long a file is, without bringing it; 0 if the server does not say or cannot be reached."""
+    request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "diffava"})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            return int(answer.headers.get("Content-Length") or 0)
+    except (OSError, HTTPException, ValueError):  # the download itself says what is wrong
+        return 0
+
+
 def room_bytes(folder: Path) -> int:
     """What the disk under a folder, which need not exist yet, has left."""
     while not folder.exists() and folder != folder.parent:
@@ -97,10 +107,10 @@ def _fetch(url: str, part: Path, size_bytes: int, on_bytes: Callable[[int], None
                 raise reason from error
             tries = 0 if _size(part) > before else tries + 1
             last = OSError(str(error))
-    here_mb = _size(part) / 1e6
+    kept = f"{_size(part) / 1e6:.1f} MB of it are here and kept" if _size(part) else "nothing of it is here yet"
     raise CheckpointError(
-        f"{url} could not be brought ({last}); {here_mb:.1f} MB of it are here and kept. Check the connection and run "
-        "the same command again: it goes on from there."
+        f"{url} could not be brought ({last}); {kept}. Check the connection and run the same command again: it goes on "
+        "from there."
     )
 
 

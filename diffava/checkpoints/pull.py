@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffava.checkpoints.download import download, file_sha256, room_bytes
+from diffava.checkpoints.download import download, file_sha256, remote_size_bytes, room_bytes
 from diffava.checkpoints.published_files import (
     cache_root,
     hub_cache,
@@ -37,6 +37,22 @@ def missing_files(entry: Published) -> tuple[PublishedFile, ...]:
     return tuple(file for file in entry.files if located(entry, file) is None)
 
 
+def missing_bytes(entry: Published) -> int | None:
+    """How much a pull would bring; what no source says is asked of the server. None if that does not say it either.
+
+    Raises:
+        CheckpointError: The hub cannot be asked.
+    """
+    sizes = [file.size_bytes or _asked_size_bytes(entry, file) for file in missing_files(entry)]
+    return sum(sizes) if all(sizes) else None
+
+
+def _asked_size_bytes(entry: Published, file: PublishedFile) -> int:
+    if entry.hub:
+        return hub_file(entry.hub, file.path, pinned_revision(entry)).size_bytes
+    return remote_size_bytes(f"{entry.url}/{file.path}")
+
+
 def pull(entry: Published, on_bytes: OnBytes = lambda _path, _bytes: None) -> None:
     """Bring a checkpoint's missing files, check every one of them, and record what was found.
 
@@ -44,7 +60,7 @@ def pull(entry: Published, on_bytes: OnBytes = lambda _path, _bytes: None) -> No
         CheckpointError: No connection, no room, or a file is not the one that the registry or the record knows.
     """
     missing = missing_files(entry)
-    _check_room(entry, missing)
+    _check_room(entry, missing_bytes(entry) or 0)
     if entry.hub:
         record = _pull_from_hub(entry)
     else:
@@ -82,9 +98,9 @@ def _compare(entry: Published, file: PublishedFile, path: Path, expected: str) -
     return found
 
 
-def _check_room(entry: Published, missing: tuple[PublishedFile, ...]) -> None:
+def _check_room(entry: Published, needed: int) -> None:
     where = hub_cache() if entry.hub else cache_root()
-    needed, free = sum(file.size_bytes for file in missing), room_bytes(where)
+    free = room_bytes(where)
     if needed > free:
         raise CheckpointError(
             f"'{entry.name}' needs {needed / 1e6:,.0f} MB and the disk of {where} has {free / 1e6:,.0f} MB left; make "

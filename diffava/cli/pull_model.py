@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from diffava.checkpoints.pull import OnBytes, missing_files, pull
+from diffava.checkpoints.pull import OnBytes, missing_bytes, missing_files, pull
 from diffava.checkpoints.registry import Published, with_needs
 from diffava.errors import RequestError
 
@@ -40,6 +40,8 @@ def pull_model(
         )
     for entry in entries:
         if missing_files(entry):
+            sys.stdout.write(f"Bringing {entry.name}: {_megabytes(missing_bytes(entry))}\n")
+            sys.stdout.flush()
             with _shown() as on_bytes:
                 pull(entry, on_bytes)
         else:
@@ -56,11 +58,15 @@ def said_of(entry: Published) -> str:
     missing = missing_files(entry)
     if not missing:
         size = "All of it is here already"
-    elif all(file.size_bytes for file in missing):
-        size = f"To bring: {sum(file.size_bytes for file in missing) / 1e6:,.1f} MB"
     else:
-        size = f"To bring: {len(missing)} files, of a size that no source says"
+        size = f"To bring: {_megabytes(sum(file.size_bytes for file in missing))}"
+        unknown = sum(not file.size_bytes for file in missing)
+        size += f" and {unknown} more files, whose size only the server knows" if unknown else ""
     return f"{entry.name}: {entry.title}\n  Licence: {entry.licence}\n  {entry.use}\n  {size}, from {where}\n"
+
+
+def _megabytes(count: int | None) -> str:
+    return "of a size that nobody says" if count is None else f"{count / 1e6:,.1f} MB"
 
 
 @contextmanager

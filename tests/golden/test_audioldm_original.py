@@ -2,7 +2,7 @@
 
 Provenance: `audioldm_original/results.safetensors` was made by the networks of github.com/haoheliu/AudioLDM at 4054cb4
 (torch 2.13.0, float32, CPU): a U-Net of widths 32, 64, 96 with attention at the last two levels, 16 channels a head and
-a FiLM vector of 6; its moving average; a VAE of widths 32, 64 with 4 latent channels; a HiFi-GAN with rates 4 and 2 on
+a FiLM vector of 12; its moving average; a VAE of widths 32, 64 with 4 latent channels; a HiFi-GAN with rates 4 and 2 on
 8 mel bins. Every weight is `formula_weight` of its name in the checkpoint, which `audioldm_original/shapes.json` lists
 with its shape; inputs are `uniform` of theirs. Tolerance: 1e-5 relative, rounding of float32 in another order of sums.
 """
@@ -31,7 +31,7 @@ def config(heads: str = "original") -> ModelConfig:
         "name": "tiny",
         "licence": "none",
         "commercial_use_allowed": True,
-        "clap": {"projection_dim": 6},
+        "clap": {"projection_dim": 12},
         "unet": {"block_out_channels": [32, 64, 96], "head_channels": 16, "heads": heads},
         "vae": {"block_out_channels": [32, 64], "layers_per_block": 1, "latent_channels": 4},
         "vocoder": {
@@ -68,7 +68,7 @@ def predicted(checkpoint: dict[str, Tensor], heads: str, *, averaged: bool) -> T
     assert tiny.unet is not None
     denoiser = unet(tiny, tiny.unet).eval()
     fit(denoiser, original.unet_tensors(checkpoint, tiny.unet.layers_per_block, averaged=averaged), "tiny.ckpt")
-    condition = torch.nn.functional.normalize(uniform("condition", (2, 6)), dim=-1)
+    condition = torch.nn.functional.normalize(uniform("condition", (2, 12)), dim=-1)
     eps: Tensor = denoiser(2 * uniform("x", (2, 4, 8, 4)), torch.tensor([7, 613]), None, class_labels=condition).sample
     return eps
 

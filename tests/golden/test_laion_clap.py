@@ -45,10 +45,10 @@ def audio_tower(width: int = 8) -> ClapAudioModelWithProjection:
 
 def text_tower(layer_norm_eps: float) -> ClapTextModelWithProjection:
     config = ClapTextConfig(
-        vocab_size=64,
+        vocab_size=260,
         hidden_size=16,
         num_hidden_layers=2,
-        num_attention_heads=2,
+        num_attention_heads=1,
         intermediate_size=32,
         max_position_embeddings=24,
         projection_dim=12,

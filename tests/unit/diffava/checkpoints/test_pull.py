@@ -151,3 +151,12 @@ def test_with_the_licence_accepted_it_is_brought(know, hub, capsys):
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told == {"pulled": [{"name": "thing", "licence": "CC BY-NC"}], "commercial_use_allowed": False}
     assert hub.sent == ["deep/weights.bin"]
+
+
+def test_a_size_that_no_source_says_is_asked_of_the_hub_before_anything_is_brought(know, hub, capsys):
+    know()
+    command.pull_model("thing")
+    said = capsys.readouterr().out
+    assert "1 more files, whose size only the server knows" in said
+    assert "Bringing thing: 0.0 MB" in said
+    assert pull.missing_bytes(know(files=({"path": "deep/weights.bin"},))) == 0
