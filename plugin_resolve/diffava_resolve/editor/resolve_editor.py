@@ -81,8 +81,8 @@ class ResolveEditor:
             timeline = read_timeline(path)
         if timeline_rate(timeline) != program.rate or label_frame(timeline) != program.label_frame:
             raise TimelineError(
-                f"Resolve's export starts at frame {label_frame(timeline)} at {timeline_rate(timeline)}, its timeline at "
-                f"{program.label_frame} at {program.rate}; export the timeline by hand and use `diffava foley`."
+                f"Resolve's export starts at frame {label_frame(timeline)} at {timeline_rate(timeline)}, its timeline "
+                f"at {program.label_frame} at {program.rate}; export it by hand and use `diffava foley`."
             )
         timeline.metadata["diffava"] = {"drop_frame": program.is_drop_frame}  # OTIO has no such field
         describe_in(timeline, generated_clips(program), program)

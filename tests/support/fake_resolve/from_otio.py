@@ -1,10 +1,10 @@
 """An .otio as an open timeline: every clip with its place, what it is made of kept as it was read."""
 
 import json
-from fractions import Fraction
 
 from .item import TimelineItem
 from .pool import MediaPoolItem
+from .timecode import exact
 from .timeline import Timeline, Track
 
 
@@ -25,12 +25,6 @@ def timeline_from(fake, path):
         track.items = list(_items(fake, timeline, kind, raw["children"]))
         timeline._tracks[kind].append(track)
     return timeline
-
-
-def exact(rate):
-    """24000/1001 for 23.976."""
-    nominal = round(rate)
-    return Fraction(nominal) if abs(rate - nominal) < 0.001 else Fraction(nominal * 1000, 1001)
 
 
 def _items(fake, timeline, kind, children):

@@ -7,7 +7,15 @@ from fractions import Fraction
 from .documented import documented
 from .item import TimelineItem
 from .markers import Marked
+from .timecode import exact
 from .world import Scripted
+
+
+def counted(path, rate, rounding):
+    """How many frames a WAV has."""
+    with wave.open(path, "rb") as file:
+        frames = Fraction(file.getnframes(), file.getframerate()) * rate
+    return int({"floor": frames // 1, "round": round(frames), "ceil": -(-frames // 1)}[rounding])
 
 
 @documented
@@ -24,7 +32,6 @@ class MediaPoolItem(Marked, Scripted):
         self._start_frame = start_frame
         self._markers = {}
         self._third_party = {}
-        self._metadata = {}
 
     def GetName(self):
         return self._name
@@ -47,6 +54,13 @@ class MediaPoolItem(Marked, Scripted):
             "Online Status": "Online" if os.path.exists(self._path) else "Offline",
         }
         return known if not propertyName else known.get(propertyName, "")
+
+    def SetClipProperty(self, propertyName, propertyValue):
+        if propertyName != "FPS" or (self._kind == "Audio" and not self._fake.quirks.fps_of_audio_can_be_set):
+            return False
+        self._rate = exact(float(propertyValue))
+        self._frames = counted(self._path, self._rate, self._fake.quirks.wav_frames)
+        return True
 
     def GetThirdPartyMetadata(self, metadataType=None):
         return dict(self._third_party) if metadataType is None else self._third_party.get(metadataType, "")
@@ -148,10 +162,8 @@ class MediaPool(Scripted):
 
     def _imported(self, path):
         rate = self._fake.project_rate
-        with wave.open(path, "rb") as file:
-            frames = Fraction(file.getnframes(), file.getframerate()) * rate
-        rounded = {"floor": frames // 1, "round": round(frames), "ceil": -(-frames // 1)}
-        item = MediaPoolItem(self._fake, path, rate, int(rounded[self._fake.quirks.wav_frames]), "Audio")
+        frames = counted(path, rate, self._fake.quirks.wav_frames)
+        item = MediaPoolItem(self._fake, path, rate, frames, "Audio")
         self._current._clips.append(item)
         return item
 
@@ -171,8 +183,9 @@ class MediaPool(Scripted):
             return None
         if kind == "audio" and quirks.audio_track_checked_as_video and index > len(timeline._tracks["video"]):
             return None
+        whole = Fraction if quirks.ends_between_frames else int
         first = int(info.get("startFrame", 0))
-        count = int(info.get("endFrame", media._frames)) - first + (not quirks.append_end_is_exclusive)
+        count = whole(info.get("endFrame", media._frames)) - first + (not quirks.append_end_is_exclusive)
         count = min(count, media._frames - first)
         # At another rate than the timeline's, what is not a whole frame of the timeline is left out.
         duration = int(count * timeline._rate / media._rate)

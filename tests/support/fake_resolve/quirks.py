@@ -38,6 +38,12 @@ SWITCHES = {
         "CHANGELOG 20.2.2, fixed",
     ),
     "wav_frames": ("floor", "how a WAV's length becomes frames: 'floor', 'round' or 'ceil'", "ASSUMED"),
+    "fps_of_audio_can_be_set": (False, "SetClipProperty changes the FPS of a WAV", "ASSUMED"),
+    "ends_between_frames": (
+        False,
+        "endFrame may lie between two frames of the media",
+        "ASSUMED; README types it float",
+    ),
     "takes_on_audio": (
         False,
         "audio clips can have a take selector",

@@ -1,6 +1,14 @@
 """Timecode of the fake: frame numbers to labels and back, SMPTE ST 12-1. Written anew here, so that an error of the
 plugin's own arithmetic is not repeated."""
 
+from fractions import Fraction
+
+
+def exact(rate):
+    """24000/1001 for 23.976 and 23.98."""
+    whole = round(rate)
+    return Fraction(whole) if abs(rate - whole) < 0.001 else Fraction(whole * 1000, 1001)
+
 
 def nominal(rate):
     """Frame numbers a second: 30 at 30000/1001."""

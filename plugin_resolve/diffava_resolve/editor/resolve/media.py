@@ -2,17 +2,16 @@
 
 A WAV takes the project's frame rate when it is imported and keeps it, whatever the timeline's is; so it is read, never
 assumed. Where Resolve counts a take shorter than its range (29.97: the last frame ends within a sample of the file), a
-copy with a frame of silence behind it is played instead: the take itself keeps its exact samples.
+copy with some silence behind it is played instead: the take itself keeps its exact samples.
 """
 
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diffava_resolve.editor.resolve.program import Program
+from diffava_resolve.editor.resolve.program import Program, setting
 from diffava_resolve.editor.resolve.steps import Steps
 from diffava_resolve.errors import OutputError
 from diffava_resolve.spec import SAMPLE_RATE_HZ
@@ -20,6 +19,7 @@ from diffava_resolve.timeline.audio_file import TakeWriter, read_blocks, sample_
 from diffava_resolve.timeline.rates import exact_rate
 
 BIN_NAME = "DiffAVA Foley"
+_SILENCE_SAMPLES = SAMPLE_RATE_HZ // 4  # more than a frame at every rate
 _DICTIONARIES_FROM = (21, 0)  # where lists of paths are deprecated
 
 
@@ -41,7 +41,7 @@ def media_rate_of(media: Any) -> Fraction:
 
 
 def imported(program: Program, path: Path, steps: Steps) -> Any:
-    """The clip of the pool for a file, imported into our own bin unless it is there.
+    """The clip of the pool for a file, imported into our own bin unless it is there; at the timeline's rate if it can.
 
     Raises:
         OutputError: Resolve did not import it.
@@ -59,19 +59,21 @@ def imported(program: Program, path: Path, steps: Steps) -> Any:
         found = _in_bin(folder, path)
         if found is not None:
             steps.done(f"{path.name} in the bin {BIN_NAME}", lambda: _removed(program, folder, path))
+            if media_rate_of(found) != program.rate:  # the project's; whether it can be changed is not documented
+                found.SetClipProperty("FPS", str(setting(program.timeline, "timelineFrameRate")).split()[0])
             return found
     raise OutputError(f"Resolve did not import {path}; import it by hand to see why, and try again.")
 
 
-def lengthened(path: Path, frame_s: Fraction, steps: Steps) -> Path:
-    """A copy of a take with a frame of silence behind it, for Resolve to play."""
+def lengthened(path: Path, steps: Steps) -> Path:
+    """A copy of a take with silence behind it, for Resolve to play; what is heard of it ends before the silence."""
     target = path.with_name(f"{path.stem}-padded{path.suffix}")
     if target.is_file():
         return target
-    with TakeWriter(target, sample_count=sample_count_of(path) + ceil(frame_s * SAMPLE_RATE_HZ)) as writer:
+    with TakeWriter(target, sample_count=sample_count_of(path) + _SILENCE_SAMPLES) as writer:
         for block in read_blocks(path):
             writer.write(block)
-        writer.write(np.zeros(ceil(frame_s * SAMPLE_RATE_HZ), np.float32))
+        writer.write(np.zeros(_SILENCE_SAMPLES, np.float32))
         writer.finish()
     steps.done(str(target), lambda: _deleted(target))
     return target

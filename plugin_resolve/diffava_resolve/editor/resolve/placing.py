@@ -9,6 +9,7 @@ would lie over another clip is dropped, with or without an answer, so the track 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -16,13 +17,14 @@ from typing import Any
 
 from diffava_resolve.editor.resolve.audio_tracks import items_on, track_indices
 from diffava_resolve.editor.resolve.media import imported, lengthened, media_path_of, media_rate_of
-from diffava_resolve.editor.resolve.program import Program, offers
+from diffava_resolve.editor.resolve.program import Program, offers, setting
 from diffava_resolve.editor.resolve.steps import Steps
 from diffava_resolve.errors import OutputError
 from diffava_resolve.spec import Region
 from diffava_resolve.timeline.positions import format_region
 
 _AUDIO_ONLY = 2
+_SLIVER = Fraction(1, 1000)  # of a frame, so that what Resolve rounds down still covers the range
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Placer:
     def __init__(self, program: Program, steps: Steps) -> None:
         self._program = program
         self._steps = steps
-        self._end_corrections = [0, -1, 1]
+        self._end_corrections: list[int | Fraction] = [0, -1, 1]
 
     def put(self, path: Path, spot: Spot) -> Any:
         """The clip of a take, read back at exactly `spot`.
@@ -60,13 +62,24 @@ class Placer:
         """
         item = self._put(path, spot)
         if item is None:
-            item = self._put(lengthened(path, 1 / spot.region.rate, self._steps), spot)
+            item = self._put(lengthened(path, self._steps), spot)
         if item is None:
-            raise OutputError(
-                f"Resolve did not place {path.name} {format_region(spot.region)} on audio track {spot.track}: "
-                "something lies there, the track is locked, or this version counts otherwise than any known one."
-            )
+            raise OutputError(self._why_not(path, spot))
         return item
+
+    def _why_not(self, path: Path, spot: Spot) -> str:
+        what = f"{path.name} {format_region(spot.region)} on audio track {spot.track}"
+        project_rate = setting(self._program.project, "timelineFrameRate")
+        if str(project_rate).split()[0] != str(setting(self._program.timeline, "timelineFrameRate")).split()[0]:
+            return (
+                f"Resolve did not place {what}: it counts audio in the project's {project_rate} frames a second, "
+                "not in the timeline's; choose a range that is whole in both, or export the timeline and use "
+                "`diffava foley`."
+            )
+        return (
+            f"Resolve did not place {what}: something lies there, the track is locked, or this version counts "
+            "otherwise than any known one."
+        )
 
     def _put(self, path: Path, spot: Spot) -> Any | None:
         media = imported(self._program, path, self._steps)
@@ -77,24 +90,29 @@ class Placer:
                 f"{path.name} counts in {float(rate):g} frames a second, the project's rate, and the clip was trimmed "
                 f"to a frame at {float(timeline_rate):g} that this rate does not have; undo the trim and try again."
             )
-        last = int(first) + ceil(spot.frames * rate / timeline_rate)
-        for correction in list(self._end_corrections):
+        exact_last = first + spot.frames * rate / timeline_rate
+        last = ceil(exact_last)
+        # In a project of another rate the end may fall between two frames of the media; whether Resolve takes that is
+        # not documented.
+        between = [] if exact_last == last else [exact_last - last + _SLIVER, exact_last - last + _SLIVER - 1]
+        for correction in [*self._end_corrections, *between]:
             item = self._append(media, spot, int(first), last + correction)
             if item is not None and int(item.GetDuration()) == spot.frames:
-                self._end_corrections.remove(correction)
-                self._end_corrections.insert(0, correction)
+                if correction in self._end_corrections:
+                    self._end_corrections.remove(correction)
+                    self._end_corrections.insert(0, correction)
                 self._steps.done(f"{path.name} on the timeline", partial(self.removed, spot.track, item.GetUniqueId()))
                 return item
             if item is not None and not self.removed(spot.track, item.GetUniqueId()):
                 raise OutputError(f"{path.name} landed with another length and could not be removed; use Edit, Undo.")
         return None
 
-    def _append(self, media: Any, spot: Spot, first: int, last: int) -> Any | None:
+    def _append(self, media: Any, spot: Spot, first: int, last: int | Fraction) -> Any | None:
         """Append once, and with what older versions need; None if nothing is found at the spot afterwards."""
         info = {
             "mediaPoolItem": media,
             "startFrame": first,
-            "endFrame": last,
+            "endFrame": int(last) if last == int(last) else float(last),
             "mediaType": _AUDIO_ONLY,
             "trackIndex": spot.track,
             "recordFrame": spot.start,

@@ -126,9 +126,10 @@ def keep(timeline: Any, item: Any, record: Record) -> None:
     with_item = record.text(item.GetUniqueId())
     for frame in range(first, first + _TRIED_FRAMES):
         timeline.AddMarker(frame, COLOUR, *words, 1, with_item)
-        if record_of(timeline.GetMarkerCustomData(frame)) == record:
+        found = timeline.GetMarkerCustomData(frame)
+        if found == with_item:
             return
-        if is_ours(timeline.GetMarkerCustomData(frame)):  # cut off: of no use to anybody
+        if is_ours(found) and record_of(found) is None:  # cut off: of no use to anybody
             timeline.DeleteMarkerAtFrame(frame)
     raise OutputError(f"Resolve keeps no receipt for {record.clip_id}, neither with the clip nor with its media.")
 
