@@ -1,16 +1,18 @@
-"""`diffava evaluate`: the benchmark of a model on held-out recordings and unseen scenes."""
+"""`diffava evaluate`: the benchmark of a model on held-out recordings and unseen scenes; or a table, by its name."""
 
 import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from platformdirs import user_cache_path
 from rich.console import Console
 
+from diffava.cli.evaluate_table import table_commands
 from diffava.errors import RequestError
-from diffava.evaluation.benchmark import CLIPS, FIGURES, evaluate, load_jury, wanted_measures
+from diffava.evaluation.benchmark import CLIPS, FIGURES, load_jury, wanted_measures
+from diffava.evaluation.benchmark import evaluate as take_measures
 from diffava.evaluation.cases import HeldOutSet
 from diffava.evaluation.examples import draw_examples
 from diffava.evaluation.generators import Generator, Noise, PipelineGenerator, RealRecordings
@@ -21,7 +23,16 @@ from diffava.sounds.takes import load_takes
 
 EXAMPLES = "examples.png"
 
+evaluate = App(
+    name="evaluate",
+    help="Measure a model (mini, or real and noise in its place) on held-out recordings and scenes; or folders of "
+    "generated and reference sounds, by one of the tables below.",
+)
+for _name, (_line, _command) in table_commands().items():
+    evaluate.command(_command, name=_name, help=_line)
 
+
+@evaluate.default
 def evaluate_model(
     model: str = "mini",
     *,
@@ -67,7 +78,7 @@ def evaluate_model(
         def on_sound(setting: str, made: int, count: int) -> None:
             status.update(f"{setting}: {made} of {count}")
 
-        taken = evaluate(generator, held_out, jury, out, measures, films, on_sound)
+        taken = take_measures(generator, held_out, jury, out, measures, films, on_sound)
         status.update("drawing examples")
         draw_examples(Sounds(generator, held_out, out / "sounds"), out / EXAMPLES)
     show(model, taken, console)

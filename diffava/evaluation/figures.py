@@ -65,8 +65,9 @@ def measured(
     items: Sequence[Item],
     figure: Callable[[list[Item]], float],
     rounds: int = 500,
+    centred: bool = False,
     **more: Any,
 ) -> Figure:
-    """Any figure of a list of clips, with its interval."""
-    low, high = bootstrap_interval(items, figure, rounds=rounds)
+    """Any figure of a list of clips, with its interval (`centred` for figures of a set, see `bootstrap_interval`)."""
+    low, high = bootstrap_interval(items, figure, rounds=rounds, centred=centred)
     return Figure(key, title, figure(list(items)), low, high, len(items), **more)

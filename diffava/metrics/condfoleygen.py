@@ -46,6 +46,8 @@ def condfoleygen_onsets(samples: Float[np.ndarray, "S"], rate_hz: int) -> Onsets
     rectified = np.abs(wave)
     span = float(np.ptp(rectified))
     rectified = (rectified - rectified.min()) / span if span > 0 else np.zeros_like(rectified)
+    # librosa may place an onset at the very end, behind the last sample.
+    rectified = np.pad(rectified, (0, max(0, int(max(found, default=-1)) + 1 - len(rectified))))
     confidences = [float(rectified[max(0, at - REACH) : at + REACH].max()) for at in found]
     return Onsets(tuple(int(at) for at in found), tuple(confidences), rectified)
 

@@ -24,8 +24,12 @@ def energy_correlation(
     one: Float[np.ndarray, "S"], other: Float[np.ndarray, "S"], rate_hz: int, hop_s: float = HOP_S
 ) -> float:
     """Pearson's correlation of two sounds' energy curves; 1 if both are flat, 0 if only one is."""
-    x, y = energy_curve(one, rate_hz, hop_s), energy_curve(other, rate_hz, hop_s)
-    x, y = x - x.mean(), y - y.mean()
+    return correlation_of_curves(energy_curve(one, rate_hz, hop_s), energy_curve(other, rate_hz, hop_s))
+
+
+def correlation_of_curves(one: Float[np.ndarray, "T"], other: Float[np.ndarray, "T"]) -> float:
+    """The same of the curves themselves."""
+    x, y = one - one.mean(), other - other.mean()
     spread_x, spread_y = np.sqrt(np.mean(x**2)), np.sqrt(np.mean(y**2))
     flat_db = 0.1
     if spread_x < flat_db or spread_y < flat_db:

@@ -8,8 +8,8 @@ as they are written if the vectors know them only so. The vectors know neither "
 import gzip
 import re
 from collections.abc import Iterable, Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float
@@ -40,7 +40,7 @@ def read_vectors(path: Path, words: Iterable[str]) -> dict[str, Float[np.ndarray
     try:
         with gzip.open(path, "rb") if is_packed else path.open("rb") as file:
             is_binary = path.name.removesuffix(".gz").endswith(".bin")
-            for word, vector in (_binary if is_binary else _text)(file):  # type: ignore[arg-type]  # gzip's class
+            for word, vector in (_binary if is_binary else _text)(file):
                 if word in wanted:
                     found[word] = vector
                     if len(found) == len(wanted):
@@ -57,7 +57,7 @@ def caption_vector(caption: str, vectors: dict[str, Float[np.ndarray, "D"]]) -> 
     return np.mean(rows, axis=0, dtype=np.float64).astype(np.float32) if rows else None
 
 
-def _binary(file: BinaryIO) -> Iterator[tuple[str, np.ndarray]]:
+def _binary(file: BufferedIOBase) -> Iterator[tuple[str, np.ndarray]]:
     """A header "count width", then each word, a space and little-endian float32; some writers add line ends."""
     count, width = (int(number) for number in file.readline().split())
     held, at = b"", 0
@@ -74,7 +74,7 @@ def _binary(file: BinaryIO) -> Iterator[tuple[str, np.ndarray]]:
         yield word, np.frombuffer(held, "<f4", width, space + 1)
 
 
-def _text(file: BinaryIO) -> Iterator[tuple[str, np.ndarray]]:
+def _text(file: BufferedIOBase) -> Iterator[tuple[str, np.ndarray]]:
     for number, line in enumerate(file):
         word, _, numbers = line.decode("utf-8", errors="replace").rstrip().partition(" ")
         if number or " " in numbers:  # the header, if there is one, has two numbers

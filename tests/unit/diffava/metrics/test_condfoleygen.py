@@ -25,6 +25,14 @@ def test_the_detector_finds_bursts_and_nothing_in_silence():
     assert condfoleygen_onsets(np.zeros(96_000, np.float32), 48_000).samples == ()
 
 
+def test_an_onset_at_the_very_end_of_a_clip_is_counted_like_any_other():
+    samples = np.zeros(25 * 512, np.float32)
+    samples[-300:] = 0.5 * np.random.default_rng(0).standard_normal(300)
+    found = condfoleygen_onsets(samples, RATE_HZ)
+    assert found.samples == (25 * 512,)
+    assert onset_agreement(found, found).accuracy == 1
+
+
 def test_an_onset_close_to_a_surer_one_is_dropped_and_the_one_after_it_stepped_over():
     assert list(suppressed(onsets(0.5, 0.54, 1.0, confidences=(0.9, 0.4, 0.5)))) == [
         round(0.5 * RATE_HZ),
