@@ -10,7 +10,9 @@ from accelerate import init_empty_weights
 
 from diffava.checkpoints.embedded import embedded_folder
 from diffava.checkpoints.folder import read_part, weights_sha256, write_folder
-from diffava.checkpoints.manifest import CONFIG, read_manifest
+from diffava.checkpoints.manifest import CONFIG, read_manifest, weights_sha256_of
+from diffava.checkpoints.resting import RestingWeights
+from diffava.compute import Compute
 from diffava.condition.conditioner import Conditioner
 from diffava.config import ModelConfig, config_from_dict, load_config, preset_names
 from diffava.errors import CheckpointError, ConfigError
@@ -21,6 +23,7 @@ from diffava.features.motion_video import MotionVideoEncoder
 from diffava.features.tokenizer import byte_tokenizer, load_tokenizer
 from diffava.features.video import VideoEncoder, XClipVideoEncoder
 from diffava.features.vocabulary import Vocabulary
+from diffava.latent.compiled import cuda_graphs
 from diffava.latent.denoiser import Denoiser, TransformerDenoiser, UNetDenoiser
 from diffava.latent.diffusion import LatentDiffusion
 from diffava.model_parts import make_parts, set_moderate_level
@@ -35,6 +38,14 @@ from diffava.waveform.synthesis import WaveformSynthesis
 from diffava.waveform.vocoder import Vocoder
 
 TOKENIZER = "tokenizer"
+# What computes in the precision that is asked for, and may rest between uses: the large parts of each `Stage`.
+PARTS_OF_STAGE: dict[str, tuple[str, ...]] = {
+    "features": ("clap_text", "video"),
+    "latent": ("unet", "control_branch"),
+    "waveform": ("vae", "vocoder"),
+}
+AS_TRAINED = Compute()
+IN_FLOAT32 = ("clap_text",)  # bfloat16 moves its embedding, and is slower for so few tokens
 
 
 def build(preset: str | Path | ModelConfig, seed: int = 0, device: torch.device | str = "cpu") -> FoleyPipeline:
@@ -62,25 +73,27 @@ def build(preset: str | Path | ModelConfig, seed: int = 0, device: torch.device 
     return assemble(config, parts, byte_tokenizer(), device)
 
 
-def open_model(name_or_folder: str | Path, device: torch.device | str = "cpu") -> FoleyPipeline:
+def open_model(
+    name_or_folder: str | Path, device: torch.device | str = "cpu", compute: Compute = AS_TRAINED
+) -> FoleyPipeline:
     """The model that a command names: a preset with the weights that ship for it, or what is in a saved folder.
 
     A preset of published weights is opened with what `diffava models pull` brought, its alignment untrained.
-    Only a preset that is meant to have random weights is given some; any other without weights is refused.
+    Only a preset that is meant to have random weights is given some, in float32; any other without weights is refused.
 
     Raises:
-        ConfigError: There is no such model, or no weights of it are here.
+        ConfigError: There is no such model, no weights of it are here, or it cannot compute as `compute` says.
         CheckpointError: As `load`.
     """
     name = str(name_or_folder)
     if name not in preset_names() and Path(name_or_folder).is_dir():
-        return load(Path(name_or_folder), device)
+        return load(Path(name_or_folder), device, compute)
     config = load_config(name)
     folder = embedded_folder(name)
     if folder is not None:
-        return load(folder, device)
+        return load(folder, device, compute)
     if config.needs_published_weights and config.control is None:
-        return load(converted_folder(config), device)
+        return load(converted_folder(config), device, compute)
     if config.has_random_weights or config.needs_published_weights:
         return build(config, device=device)
     raise ConfigError(
@@ -104,9 +117,13 @@ def save(
         documents: Texts that belong to the model (a card, credits), by the names of their files.
 
     Raises:
-        CheckpointError: Something is there already, a weight is too large for `dtype`, or the disk refuses.
+        CheckpointError: Something is there already, a weight is too large for `dtype`, the disk refuses, or the
+            pipeline was opened for sound alone and no longer has its weights as they were.
     """
     features = pipeline.features
+    weights = [weight for part in pipeline.parts.values() for weight in part.parameters()]
+    if any(weight.is_meta or weight.dtype != torch.float32 for weight in weights):
+        raise CheckpointError(f"'{pipeline.name}' was opened to make sound alone; open it in float32 to save it.")
     if not isinstance(features, PromptAndPictureEncoder):
         raise CheckpointError(f"A pipeline with the encoder {type(features).__name__} cannot be saved as a folder.")
 
@@ -118,31 +135,55 @@ def save(
     write_folder(Path(folder), pipeline.config.model_dump(mode="json"), pipeline.parts, write_extras, dtype)
 
 
-def load(folder: Path, device: torch.device | str = "cpu") -> FoleyPipeline:
+def load(folder: Path, device: torch.device | str = "cpu", compute: Compute = AS_TRAINED) -> FoleyPipeline:
     """Read what `save` wrote, after every file's hash has been checked, and compute on `device`.
 
     Raises:
         CheckpointError: A file is missing, changed or does not fit.
-        ConfigError: The configuration is of another version of this software.
+        ConfigError: The configuration is of another version of this software, or cannot compute as `compute` says.
     """
-    folder = Path(folder)
+    folder, device = Path(folder), torch.device(device)
     config = config_from_dict(read_manifest(folder), f"{folder / CONFIG}")
+    compute.check_compilable(config, device)
+    dtypes = _dtypes(config, compute.dtype(config, device))
     # Empty, since drawing random weights first would take longer than reading; some buffers are drawn all the same.
     with torch.random.fork_rng(devices=[]), init_empty_weights(include_buffers=False):
         parts = make_parts(config)
+    resting = RestingWeights(folder, parts, PARTS_OF_STAGE, dtypes) if compute.rests(config, device) else None
     for name, part in parts.items():
-        read_part(folder, name, part)
+        if resting is None or name not in resting:
+            read_part(folder, name, part, dtypes.get(name, torch.float32))
     tokenizer = load_tokenizer(folder / TOKENIZER, config.clap.text.vocab_size)
-    return assemble(config, parts, tokenizer, device)
+    # Of weights as the file has them: rounded for the machine they are no other weights.
+    sha256 = weights_sha256_of(folder) if resting is not None or dtypes else ""
+    return assemble(config, parts, tokenizer, device, sha256, resting, compute.is_compiled)
 
 
 def assemble(
-    config: ModelConfig, parts: dict[str, Any], tokenizer: Any, device: torch.device | str = "cpu"
+    config: ModelConfig,
+    parts: dict[str, Any],
+    tokenizer: Any,
+    device: torch.device | str = "cpu",
+    sha256: str = "",
+    resting: RestingWeights | None = None,
+    is_compiled: bool = False,
 ) -> FoleyPipeline:
-    """A pipeline of parts as `make_parts` names them, wherever their weights come from; it freezes them."""
-    sha256 = weights_sha256(parts)
-    for part in parts.values():
-        part.eval().requires_grad_(False).to(device)
+    """A pipeline of parts as `make_parts` names them, wherever their weights come from; it freezes them.
+
+    Args:
+        config: What they were made from.
+        parts: By the names of their folders.
+        tokenizer: Of the text tower.
+        device: Where they compute.
+        sha256: The hash of the weights, where it is known; else it is computed.
+        resting: What wakes those parts whose weights are not in memory all the time.
+        is_compiled: Whether the denoiser's steps become CUDA graphs.
+    """
+    sha256 = sha256 or weights_sha256(parts)
+    for name, part in parts.items():
+        part.eval().requires_grad_(False)
+        if resting is None or name not in resting:
+            part.to(device)
     spec, text = Spec.of(config), ClapTextEncoder(parts["clap_text"], tokenizer)
     vocabulary = Vocabulary(kinds(), text) if config.clap.tokenizer == "captions" else None
     return FoleyPipeline(
@@ -150,11 +191,20 @@ def assemble(
         spec=spec,
         features=PromptAndPictureEncoder(spec, text, _video(config, parts), vocabulary),
         conditioner=Conditioner(config.name, spec, parts["alignment"], parts.get("control_sequence")),
-        diffusion=LatentDiffusion(_denoiser(parts), spec, config.flow or config.scheduler),
+        diffusion=LatentDiffusion(_denoiser(parts, is_compiled), spec, config.flow or config.scheduler),
         synthesis=WaveformSynthesis(_codec(parts, spec), _vocoder(parts), spec),
         parts=parts,
         weights_sha256=sha256,
+        awake=None if resting is None else resting.awake,
     )
+
+
+def _dtypes(config: ModelConfig, dtype: torch.dtype) -> dict[str, torch.dtype]:
+    """The parts that do not compute in float32, and in what."""
+    if dtype == torch.float32:
+        return {}
+    skipped = IN_FLOAT32 if config.motion is None else (*IN_FLOAT32, "video")
+    return {name: dtype for names in PARTS_OF_STAGE.values() for name in names if name not in skipped}
 
 
 def _video(config: ModelConfig, parts: dict[str, Any]) -> VideoEncoder:
@@ -165,9 +215,9 @@ def _video(config: ModelConfig, parts: dict[str, Any]) -> VideoEncoder:
     return MotionVideoEncoder(parts["video"], config.motion.token_frames)
 
 
-def _denoiser(parts: dict[str, Any]) -> Denoiser:
+def _denoiser(parts: dict[str, Any], is_compiled: bool) -> Denoiser:
     if "unet" in parts:
-        return UNetDenoiser(parts["unet"], parts.get("control_branch"))
+        return UNetDenoiser(parts["unet"], parts.get("control_branch"), cuda_graphs if is_compiled else None)
     return TransformerDenoiser(parts["transformer"], parts.get("control_branch"))
 
 

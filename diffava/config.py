@@ -129,7 +129,8 @@ class UNetSection(Section):
 
     `heads` decides what the published weights leave open: "original" is `channels / head_channels`, as AudioLDM was
     trained; "published" is the 8 at every level that the converted checkpoints' own configuration says. The
-    weights have the same shapes in both, so nothing but the sound tells them apart.
+    weights have the same shapes in both, so nothing but the sound tells them apart: on random weights the noise that
+    the two predict differs by 1.05 % (s), 1.7 % (m) and 0.8 % (l); the original code agrees with "original" to 1e-6.
     """
 
     block_out_channels: tuple[int, ...]
@@ -224,6 +225,17 @@ class FlowSection(Section):
     shift: Annotated[float, Field(gt=0)] = 1.0
 
 
+class ComputeSection(Section):
+    """How a server computes with it unless its engineer says otherwise; training always computes in float32.
+
+    `precision` is for machines that are fast at it (`diffava.compute`). With `weights_rest`, on a CPU, the weights of a
+    stage are in memory only while it works: for models whose stages together are too large beside an editor.
+    """
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    weights_rest: bool = False
+
+
 class DefaultsSection(Section):
     """What a request gets that does not say; `FoleyRequest` takes its own defaults from here."""
 
@@ -261,6 +273,7 @@ class ModelConfig(Section):
     stacked_pca: StackedPcaSection | None = None
     vocoder: VocoderSection = VocoderSection()
     istft_vocoder: IstftVocoderSection | None = None
+    compute: ComputeSection = ComputeSection()
     defaults: DefaultsSection = DefaultsSection()
 
     @model_validator(mode="after")
@@ -275,6 +288,10 @@ class ModelConfig(Section):
             self._unet_fits(self.unet)
         if self.control is not None:
             self._control_fits(self.control)
+        if self.compute.weights_rest and self.clap.tokenizer == "captions":
+            raise ValueError(
+                "compute.weights_rest does not go with the tokenizer 'captions', whose words are read before"
+            )
         if self.stacked_pca is None and self.mel_bins % self.vae_factor:
             raise ValueError(
                 f"vocoder.model_in_dim is {self.mel_bins} mel bins, but the VAE needs a multiple of {self.vae_factor}"

@@ -4,6 +4,7 @@ The stages meet here and nowhere else; none of them knows another.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from torch import nn
 
@@ -12,7 +13,7 @@ from diffava.condition.conditioner import Conditioner
 from diffava.config import ModelConfig
 from diffava.features.encoder import FeatureEncoder
 from diffava.latent.diffusion import LatentDiffusion
-from diffava.spec import FoleyRequest, Frames, Progress, Spec, Waveform
+from diffava.spec import FoleyRequest, Frames, Progress, Spec, Stage, Waveform
 from diffava.waveform.synthesis import WaveformSynthesis
 
 
@@ -29,11 +30,16 @@ class FoleyPipeline:
         synthesis: WaveformSynthesis,
         parts: Mapping[str, nn.Module],
         weights_sha256: str,
+        awake: Callable[[Stage], AbstractContextManager[None]] | None = None,
     ) -> None:
-        """Take the stages as `diffava.builders` made them, and the modules in them by the names of their folders."""
+        """Take the stages as `diffava.builders` made them, and the modules in them by the names of their folders.
+
+        With `awake`, the weights of a stage are in memory only inside the context that it returns.
+        """
         self.config, self.spec, self.name, self.weights_sha256 = config, spec, config.name, weights_sha256
         self.features, self.conditioner, self.diffusion, self.synthesis = features, conditioner, diffusion, synthesis
         self.parts = parts
+        self._awake = awake or (lambda stage: nullcontext())
 
     def notes(self, request: FoleyRequest) -> tuple[str, ...]:
         """What a person should know about this request before they hear it, a sentence each."""
@@ -67,9 +73,14 @@ class FoleyPipeline:
             RequestError: The request does not suit this model, or its frames do not suit the request.
             CancelledError: `is_cancelled` said so.
         """
-        features = self.features.encode(request, frames, on_progress, is_cancelled)
+        with self._awake("features"):
+            features = self.features.encode(request, frames, on_progress, is_cancelled)
         condition = self.conditioner(request, features)
-        kept = request.kept
-        kept_latent = None if kept is None else self.synthesis.encode(kept.waveform, is_cancelled)
-        latent = self.diffusion.sample(request, condition, kept_latent, on_progress, is_cancelled)
-        yield from self.synthesis.waveforms(latent, request.sample_count, on_progress, is_cancelled)
+        kept_latent = None
+        if request.kept is not None:
+            with self._awake("waveform"):
+                kept_latent = self.synthesis.encode(request.kept.waveform, is_cancelled)
+        with self._awake("latent"):
+            latent = self.diffusion.sample(request, condition, kept_latent, on_progress, is_cancelled)
+        with self._awake("waveform"):
+            yield from self.synthesis.waveforms(latent, request.sample_count, on_progress, is_cancelled)

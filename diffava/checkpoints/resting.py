@@ -5,6 +5,8 @@ its cache are read in a fraction of a second. AudioLDM's stages never work at th
 and not their sum.
 """
 
+import ctypes
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +73,7 @@ class RestingWeights:
         finally:
             for name in names:
                 _rest(self._parts[name])
+            _give_back()
 
     def _wake(self, name: str) -> None:
         path = part_path(self._folder, name)
@@ -87,3 +90,11 @@ def _rest(module: nn.Module) -> None:
     """Let go of everything that the file has; other buffers are few, and nothing would bring them back."""
     empty = {name: torch.empty_like(tensor, device="meta") for name, tensor in module.state_dict().items()}
     module.load_state_dict(empty, assign=True)
+
+
+def _give_back() -> None:
+    """Return freed memory to the system: glibc keeps blocks below 32 MB for itself, which are most of the weights."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other libraries of C have none
+        if trim is not None:
+            trim(0)

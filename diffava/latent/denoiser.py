@@ -1,5 +1,6 @@
 """Predictions for a whole latent, made window by window with guidance. Knows no solver and no schedule."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Protocol, runtime_checkable
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from diffava.errors import CancelledError
+from diffava.latent.compiled import BUCKET_FRAMES
 from diffava.latent.control import ControlBranch
 from diffava.latent.transformer import LatentTransformer
 from diffava.latent.unet_control import UNetControl
@@ -48,9 +50,16 @@ class UNetDenoiser:
     residual block, and both of its attentions are self-attention (no `encoder_hidden_states`).
     """
 
-    def __init__(self, unet: Any, branch: UNetControl | None = None) -> None:
+    def __init__(
+        self, unet: Any, branch: UNetControl | None = None, compiler: Callable[..., Any] | None = None
+    ) -> None:
+        """Take the modules; a `compiler` makes each step of the same kernels faster, for windows of a few lengths."""
         self._unet, self._branch = unet, branch
         self.length_multiple = int(2 ** (len(unet.config.block_out_channels) - 1))
+        self._step = self._noise
+        if compiler is not None:
+            self._step = compiler(self._noise)
+            self.length_multiple = math.lcm(self.length_multiple, BUCKET_FRAMES)
 
     @property
     def device(self) -> torch.device:
@@ -68,12 +77,20 @@ class UNetDenoiser:
     ) -> Float[Tensor, "B C L M"]:
         """The noise in the latent; at strength 0 exactly that without control."""
         dtype = self._unet.dtype
-        latent_, film_ = latent.to(dtype), film.to(dtype)
+        control_ = None if control is None or self._branch is None else control.to(dtype)
+        # As tensors, since a compiled step would be made anew for each number.
+        numbers = torch.tensor(timestep, device=latent.device), torch.tensor(control_strength, device=latent.device)
+        noise: Tensor = self._step(latent.to(dtype), numbers[0], film.to(dtype), control_, numbers[1].to(dtype))
+        return noise.to(latent.dtype, copy=True)  # a compiled step's next call overwrites its result
+
+    def _noise(
+        self, latent: Tensor, timestep: Tensor, film: Tensor, control: Tensor | None, control_strength: Tensor
+    ) -> Tensor:
         added = {}
         if control is not None and self._branch is not None:
-            added = self._branch(latent_, timestep, film_, control.to(dtype)).scaled(control_strength).arguments
-        result: Tensor = self._unet(latent_, timestep, encoder_hidden_states=None, class_labels=film_, **added).sample
-        return result.to(latent.dtype)
+            added = self._branch(latent, timestep, film, control).scaled(control_strength).arguments
+        noise: Tensor = self._unet(latent, timestep, encoder_hidden_states=None, class_labels=film, **added).sample
+        return noise
 
 
 class TransformerDenoiser:

@@ -27,7 +27,7 @@ class Residuals(NamedTuple):
     down: tuple[Tensor, ...]
     mid: Tensor
 
-    def scaled(self, strength: float) -> "Residuals":
+    def scaled(self, strength: float | Tensor) -> "Residuals":
         """How strongly the branch counts; at 0 it is as if there were none."""
         return Residuals(tuple(strength * part for part in self.down), strength * self.mid)
 

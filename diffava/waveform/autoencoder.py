@@ -45,5 +45,5 @@ class MelAutoencoder:
     @torch.no_grad()
     def _decode_chunk(self, latent: Tensor) -> Tensor:
         scaled = latent[None].to(self._vae.device, self._vae.dtype) * (1 / self._vae.config.scaling_factor)
-        mel: Tensor = self._vae.decode(scaled).sample[0, 0]
+        mel: Tensor = self._vae.decode(scaled).sample[0, 0].float()  # so that neighbours are blended in float32
         return mel

@@ -18,6 +18,8 @@ def serve(
     listen: str | None = None,
     model: Annotated[list[str] | None, Parameter(negative=())] = None,
     device: str | None = None,
+    precision: str | None = None,
+    compile: Annotated[bool, Parameter(negative=())] = False,
     token_file: Path | None = None,
     state_file: Path | None = None,
     idle_exit_s: float | None = None,
@@ -31,6 +33,8 @@ def serve(
         listen: HOST:PORT on loopback (port 0 takes a free one) or unix:/full/path.
         model: A preset's name or a model's folder; may be given several times, the first is the default.
         device: Where models compute: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+        precision: What models compute in: auto (what each wants, if this machine is fast at it), float32 or bfloat16.
+        compile: Make CUDA graphs of the denoisers' steps: the first job of each length waits, later ones are faster.
         token_file: Where the secret lives that clients must know; made if absent.
         state_file: Written with the address and the process once the server answers, removed when it ends.
         idle_exit_s: End after this many seconds without a call.
@@ -52,13 +56,14 @@ def serve(
             listen=listen,
             models=tuple(model) if model else None,
             device=device,
+            precision=precision,
+            compile=compile or None,
             token_file=token_file,
             state_file=state_file,
             idle_exit_s=idle_exit_s,
         )
-        asyncio.run(
-            app.serve(config, functools.partial(LocalEngine, config.models, config.device), stderr_log(), announce)
-        )
+        engine = functools.partial(LocalEngine, config.models, config.device, config.precision, config.compile)
+        asyncio.run(app.serve(config, engine, stderr_log(), announce))
     except StartError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from error

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import Field, ValidationError, field_validator
@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from diffava_server.errors import StartError
 
+Precision = Literal["auto", "float32", "bfloat16"]
 ENV_PREFIX = "DIFFAVA_SERVER_"
 UNIX_PREFIX = "unix:"
 MAX_UNIX_PATH_BYTES = 103 if sys.platform == "darwin" else 107  # sun_path less its final zero
@@ -39,6 +40,10 @@ class ServerConfig(BaseSettings):
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
         description="where models compute; auto: a CUDA GPU if there is one",
     )
+    precision: Precision = Field(
+        "auto", description="auto: what a model wants, if this machine is fast at it, or else float32"
+    )
+    compile: bool = Field(False, description="steps as CUDA graphs: slow to start, then faster")
     token_file: Path = Field(default_factory=default_token_file, description="made with a fresh token if absent")
     state_file: Path | None = Field(None, description="JSON with the address and the process, while the server answers")
     idle_exit_s: float | None = Field(None, gt=0, description="end after this long without a call; empty: never")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffava_server.config import Precision
 from diffava_server.engine.protocol import Audio, EngineModel, Event, FrameBlock, Job, Note, Progress
 from diffava_server.errors import (
     EngineFailedError,
@@ -32,20 +33,25 @@ class LocalEngine:
     Args:
         names: Presets of the library, or folders that it saved; the first is the default.
         device: As torch calls it, or "auto": the first CUDA GPU, or else the CPU.
+        precision: "auto" is what each model wants of a machine that is fast at it, float32 elsewhere.
+        is_compiled: Whether the denoisers' steps become CUDA graphs.
 
     Raises:
-        UnknownModelError: A name is neither, its folder is damaged, or another model has the same name.
+        UnknownModelError: A name is neither, its folder is damaged, another model has the same name, or a model
+            cannot compute as it is told to.
         EngineFailedError: This machine, or this build of torch, has no such device.
     """
 
-    def __init__(self, names: tuple[str, ...], device: str = "auto") -> None:
+    def __init__(
+        self, names: tuple[str, ...], device: str = "auto", precision: Precision = "auto", is_compiled: bool = False
+    ) -> None:
         for name in names:
             _check_known(name)  # before torch is loaded, which takes seconds: a typing mistake is answered at once
         _let_threads_sleep()
         found = _device(device)
         self._pipelines: dict[str, FoleyPipeline] = {}
         for name in dict.fromkeys(names):
-            pipeline = _open(name, found)
+            pipeline = _open(name, found, precision, is_compiled)
             if pipeline.name in self._pipelines:
                 raise UnknownModelError(
                     f"Two of the models are called '{pipeline.name}', the second from '{name}', and clients ask for a "
@@ -137,12 +143,13 @@ def _device(asked: str) -> "torch.device":
     return device
 
 
-def _open(name: str, device: "torch.device") -> "FoleyPipeline":
+def _open(name: str, device: "torch.device", precision: Precision, is_compiled: bool) -> "FoleyPipeline":
     from diffava.builders import open_model
+    from diffava.compute import Compute
     from diffava.errors import DiffavaError
 
     try:
-        return open_model(name, device)
+        return open_model(name, device, Compute(precision, may_rest=True, is_compiled=is_compiled))
     except DiffavaError as error:
         raise UnknownModelError(f"The model '{name}' cannot be loaded: {error}") from error
 
