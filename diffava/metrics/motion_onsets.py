@@ -7,10 +7,11 @@ nothing with others. Needs librosa and OpenCV.
 from collections.abc import Iterable
 
 import cv2
-import librosa
 import numpy as np
 import soxr
 from jaxtyping import Float, UInt8
+from librosa import frames_to_time
+from librosa.onset import onset_detect, onset_strength
 
 RATE_HZ = 22_050  # librosa.load's
 
@@ -20,9 +21,9 @@ def librosa_onsets_s(samples: Float[np.ndarray, "S"], rate_hz: int) -> list[floa
     wave = soxr.resample(samples, rate_hz, RATE_HZ).astype(np.float32)
     if not wave.any():
         return []
-    strength = librosa.onset.onset_strength(y=wave, sr=RATE_HZ)
-    frames = librosa.onset.onset_detect(onset_envelope=strength, sr=RATE_HZ)
-    return [float(time) for time in librosa.frames_to_time(frames, sr=RATE_HZ)]
+    strength = onset_strength(y=wave, sr=RATE_HZ)
+    frames = onset_detect(onset_envelope=strength, sr=RATE_HZ)
+    return [float(time) for time in frames_to_time(frames, sr=RATE_HZ)]
 
 
 def flow_trajectory(pictures: Iterable[UInt8[np.ndarray, "height width 3"]]) -> list[float]:

@@ -71,7 +71,7 @@ def log_mel_examples(samples: Float[Tensor, "S"]) -> Float[Tensor, "N frames bin
         mel_scale="kaldi",
         triangularize_in_mel_space=True,
     )
-    log_mel = (magnitude @ torch.from_numpy(bank) + LOG_OFFSET).log().float()
+    log_mel: Tensor = (magnitude @ torch.from_numpy(bank) + LOG_OFFSET).log().float()
     return log_mel.reshape(example_count, EXAMPLE_FRAMES, MEL_BINS)
 
 
@@ -92,5 +92,5 @@ def vggish_features(network: VGGish, samples: Float[Tensor, "S"]) -> Float[Tenso
     """One row for every whole 0.96 s."""
     examples = log_mel_examples(samples)
     device = next(network.parameters()).device
-    rows = [network(part.to(device)).cpu() for part in examples.split(BATCH_EXAMPLES) if len(part)]
+    rows = [network(part.to(device)).cpu() for part in torch.split(examples, BATCH_EXAMPLES) if len(part)]
     return torch.cat(rows) if rows else torch.zeros(0, DIMENSIONS)

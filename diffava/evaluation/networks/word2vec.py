@@ -54,7 +54,7 @@ def caption_vector(caption: str, vectors: dict[str, Float[np.ndarray, "D"]]) -> 
     """The mean over the words that have a vector, each as often as it is said; None if none has."""
     known = [vectors.get(word.lower(), vectors.get(word)) for word in words_of(caption)]
     rows = [row for row in known if row is not None]
-    return np.mean(rows, axis=0, dtype=np.float64).astype(np.float32) if rows else None
+    return np.asarray(np.mean(rows, axis=0, dtype=np.float64), np.float32) if rows else None
 
 
 def _binary(file: BufferedIOBase) -> Iterator[tuple[str, np.ndarray]]:

@@ -36,7 +36,7 @@ class FeatureCache:
         place.parent.mkdir(parents=True, exist_ok=True)
         unfinished = place.with_suffix(f".unfinished-{os.getpid()}")
         with unfinished.open("wb") as file:
-            np.savez(file, **features)
+            np.savez(file, **features)  # type: ignore[arg-type]  # its stub takes every name for its own option
         unfinished.replace(place)
 
     def _place(self, extractor: str, content: str) -> Path:

@@ -18,7 +18,11 @@ _BOTH: tuple[Role, Role] = ("reference", "generated")
 
 
 def _matched(items: Sequence[Item], tolerance_s: float) -> list[Matching]:
-    return [match(*(item.of("onsets", role, "times_s").tolist() for role in _BOTH), tolerance_s) for item in items]
+    def times_s(item: Item, role: Role) -> list[float]:
+        times: list[float] = item.of("onsets", role, "times_s").tolist()
+        return times
+
+    return [match(times_s(item, "reference"), times_s(item, "generated"), tolerance_s) for item in items]
 
 
 def _onset_f1(items: Sequence[Item]) -> Taken:
