@@ -142,7 +142,7 @@ local function remember(name, step)
   steps[#steps + 1] = { name, step }
 end
 
-local function delete_items(timeline, wanted)
+local function items_of(timeline, wanted)
   local found = {}
   for _, kind in ipairs({ "audio", "video" }) do
     for index = 1, timeline:GetTrackCount(kind) do
@@ -153,7 +153,25 @@ local function delete_items(timeline, wanted)
       end
     end
   end
-  return #found == 0 or timeline:DeleteClips(found, false)
+  return found
+end
+
+-- The first call of a session may do nothing, and on the Fairlight page none does (both were measured).
+local function delete_items(timeline, wanted)
+  local page = resolve:GetCurrentPage()
+  for attempt = 1, 3 do
+    local found = items_of(timeline, wanted)
+    if #found == 0 then
+      break
+    elseif attempt == 2 and page ~= "edit" then
+      resolve:OpenPage("edit")
+    end
+    timeline:DeleteClips(found, false)
+  end
+  if page and resolve:GetCurrentPage() ~= page then
+    resolve:OpenPage(page)
+  end
+  return #items_of(timeline, wanted) == 0
 end
 
 local function current_timeline()
@@ -212,6 +230,9 @@ local STEPS_BACK = {
 }
 
 local function before_marks(target)
+  if not target or target.GetMarkInOut == nil then
+    return
+  end
   local marks = target:GetMarkInOut() or {}
   remember("SetMarkInOut", function()
     target:ClearMarkInOut()
@@ -269,10 +290,18 @@ local function call(target, name, arguments, count)
   if method == nil then
     refuse("no_such_name", "This version of Resolve has no " .. name .. ".")
   end
+  if name == "SetMarkInOut" or name == "ClearMarkInOut" then
+    before_marks(target)
+  elseif name == "OpenPage" then -- going to the Deliver page loses them
+    before_marks(current_timeline())
+  elseif name == "AddSubFolder" then -- a new bin becomes the current one
+    local folder = target:GetCurrentFolder()
+    remember(name, function()
+      return target:SetCurrentFolder(folder)
+    end)
+  end
   if SETTERS[name] then
     before_setting(target, name, arguments)
-  elseif name == "SetMarkInOut" or name == "ClearMarkInOut" then
-    before_marks(target)
   end
   local went, result = pcall(method, target, unpack(arguments, 1, count))
   if not went then

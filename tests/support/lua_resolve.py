@@ -1,4 +1,4 @@
-"""The Lua of Resolve's menu as the free version 21.1 is reported to have it: no package, ffi or io; with a fake Resolve.
+"""The Lua of Resolve's menu as the free version 21.1 is reported to have it: no package, ffi or io; on a fake Resolve.
 
 What is there (`loadfile`, `bmd.fileexists`, `bmd.wait`, a few of `os`, Fusion's preferences) follows reports by users
 of that version; Resolve itself was not seen running.

@@ -5,8 +5,9 @@ Calls to Resolve go out on stdout and come back on stdin; what libraries print g
 
 import _thread
 import os
+import signal
 import sys
-from collections.abc import Mapping
+import threading
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,14 +28,19 @@ def companion(*, server: ServerOptions = ServerOptions()) -> int:  # noqa: B008 
     return serve_menu(lambda: server.connect(Output(as_json=False)), ResolveEditor)
 
 
-def serve_menu(connect: Connect, editor_of: EditorOf) -> int:
-    """Do one job over this process's stdin and stdout; returns the exit code."""
+def serve_menu(connect: Connect, editor_of: EditorOf, own: tuple[Asker, ...] | None = None) -> int:
+    """Do one job over this process's stdin and stdout; returns the exit code.
+
+    Args:
+        connect: Gives a client of the server.
+        editor_of: Makes an editor of Resolve's root object.
+        own: How to ask where Resolve shows no window; a window of our own, else the terminal, unless given.
+    """
     reader, writer = take_over_pipes()
-    # A launcher that ends while the server works is noticed by this, as Ctrl-C: the job is cancelled and cleared away.
-    channel = PipeChannel(reader, writer, on_gone=_thread.interrupt_main)
+    channel = PipeChannel(reader, writer, on_gone=interrupt)
     try:
         bridge = Bridge(channel)
-        return 0 if run_job(bridge, askers(bridge, os.environ), connect, editor_of) else 1
+        return 0 if run_job(bridge, asker_of(bridge, own), connect, editor_of) else 1
     except (FoleyError, KeyboardInterrupt) as error:
         sys.stderr.write(f"{error or 'Interrupted.'}\n")
         return 1
@@ -44,20 +50,29 @@ def serve_menu(connect: Connect, editor_of: EditorOf) -> int:
 
 def take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
     """Our pipes to the launcher; from now on whatever is printed goes to stderr."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Resolve may have been started with it ignored
     writer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return sys.stdin.buffer, writer
 
 
-def askers(bridge: Bridge, environment: Mapping[str, str]) -> Asker:
-    """A window in Resolve, else one of our own, else the terminal that Resolve was started from, else the markers."""
+def interrupt() -> None:
+    """As Ctrl-C, to the main thread: Resolve has gone while the server works, so the job is cancelled and cleared."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # wakes it from any wait
+    else:
+        _thread.interrupt_main()
+
+
+def asker_of(bridge: Bridge, own: tuple[Asker, ...] | None = None) -> Asker:
+    """A window in Resolve, else one of our own, else the terminal that Resolve was started from."""
 
     def in_resolve(form: Form) -> Answers | None:
         if not bridge.greeting.has_window:
             raise CallRefusedError("This Resolve shows no windows of scripts.")
         return bridge.ask(form.as_json())
 
-    return first_that_can((in_resolve, ask_in_window, on_terminal))
+    return first_that_can((in_resolve, *((ask_in_window, on_terminal) if own is None else own)))
 
 
 def on_terminal(form: Form) -> Answers | None:

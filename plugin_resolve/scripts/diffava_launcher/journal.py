@@ -55,12 +55,14 @@ class Journal(object):
         method = getattr(target, name, None)
         if not callable(method):
             raise RefusalError("no_such_name", "This version of Resolve has no {}.".format(name))
+        if name in ("SetMarkInOut", "ClearMarkInOut"):
+            self._remember_marks(name, target)
+        if name == "OpenPage":
+            self._remember_marks(name, self._timeline())  # going to the Deliver page loses them
+        if name == "AddSubFolder":
+            self._remember_folder(target)  # a new bin becomes the current one
         if name in SETTERS:
             return self._set(target, name, method, arguments)
-        if name in ("SetMarkInOut", "ClearMarkInOut"):
-            before = target.GetMarkInOut() or {}
-            self._steps.append((name, lambda: put_marks_back(target, before)))
-            return method(*arguments)
         result = method(*arguments)
         if result:  # a call that changed nothing says False, None or an empty list
             step = self._step_back(target, name, arguments, result)
@@ -81,6 +83,19 @@ class Journal(object):
             self._steps.append((name, step))
         return method(*arguments)
 
+    def _timeline(self):
+        project = self._resolve.GetProjectManager().GetCurrentProject()
+        return project.GetCurrentTimeline() if project else None
+
+    def _remember_marks(self, name, timeline):
+        if callable(getattr(timeline, "GetMarkInOut", None)):  # not before 19.1
+            before = timeline.GetMarkInOut() or {}
+            self._steps.append((name, lambda: put_marks_back(timeline, before)))
+
+    def _remember_folder(self, pool):
+        before = pool.GetCurrentFolder()
+        self._steps.append(("AddSubFolder", lambda: pool.SetCurrentFolder(before)))
+
     def _step_back(self, target, name, arguments, result):
         if name in LOST:
             return lambda: False
@@ -98,9 +113,9 @@ class Journal(object):
         return makers[name](target, arguments) if name in makers else None
 
     def _placed_items(self, items):
-        timeline = self._resolve.GetProjectManager().GetCurrentProject().GetCurrentTimeline()
+        timeline = self._timeline()
         wanted = {item.GetUniqueId() for item in items if item is not None}
-        return lambda: delete_items(timeline, wanted)
+        return lambda: delete_items(self._resolve, timeline, wanted)
 
 
 def added_track(timeline, arguments):
@@ -117,13 +132,31 @@ def added_track(timeline, arguments):
     return step
 
 
-def delete_items(timeline, wanted):
-    """Take clips off the timeline again by their identities, those of them that are still there."""
+def delete_items(resolve, timeline, wanted):
+    """Take clips off the timeline again by their identities; True once none of them is there.
+
+    The first call of a session may do nothing, and on the Fairlight page none does (both were measured).
+    """
+    page = resolve.GetCurrentPage()
+    for attempt in range(3):
+        found = items_of(timeline, wanted)
+        if not found:
+            break
+        if attempt == 1 and page != "edit":
+            resolve.OpenPage("edit")
+        timeline.DeleteClips(found, False)
+    if page and resolve.GetCurrentPage() != page:
+        resolve.OpenPage(page)
+    return not items_of(timeline, wanted)
+
+
+def items_of(timeline, wanted):
+    """The clips of the timeline that have one of these identities."""
     found = []
     for kind in ("audio", "video"):
         for index in range(1, int(timeline.GetTrackCount(kind)) + 1):
             found += [one for one in timeline.GetItemListInTrack(kind, index) or [] if one.GetUniqueId() in wanted]
-    return not found or timeline.DeleteClips(found, False)
+    return found
 
 
 def delete_marker(target, frame):
