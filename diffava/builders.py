@@ -95,6 +95,11 @@ def open_model(
     if config.needs_published_weights and config.control is None:
         return load(converted_folder(config), device, compute)
     if config.has_random_weights or config.needs_published_weights:
+        if compute.precision == "bfloat16" or compute.is_compiled:
+            raise ConfigError(
+                f"'{name}' has random weights, which compute in float32 and step by step; leave out --precision and "
+                "--compile, or give the folder of a saved model."
+            )
         return build(config, device=device)
     raise ConfigError(
         f"The model '{name}' has no weights here; train it with `diffava train {name}`, or give the folder of a saved "

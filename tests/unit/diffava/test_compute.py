@@ -138,6 +138,12 @@ def test_what_cannot_be_compiled_is_refused_before_it_is_loaded(folder):
         Compute(is_compiled=True).check_compilable(load_config("mini"), torch.device("cuda"))
 
 
+def test_random_weights_are_for_trying_and_compute_plainly():
+    for asked in (Compute("bfloat16"), Compute(is_compiled=True)):
+        with pytest.raises(ConfigError, match="'nano' has random weights, which compute in float32"):
+            open_model("nano", compute=asked)
+
+
 def test_prompts_that_are_read_before_a_request_do_not_rest():
     with pytest.raises(ConfigError, match=r"weights_rest does not go with the tokenizer 'captions'"):
         tiny("mini", compute={"weights_rest": True})

@@ -65,3 +65,12 @@ def test_a_value_out_of_bounds_is_refused_by_its_name(bad):
 def test_what_is_no_device_is_refused(device):
     with pytest.raises(StartError, match="device"):
         read_config(device=device)
+
+
+def test_what_is_no_precision_is_refused():
+    with pytest.raises(StartError, match=r"precision.*'auto', 'float32' or 'bfloat16'"):
+        read_config(precision="half")
+
+
+def test_a_model_computes_as_it_wants_step_by_step_unless_told_otherwise():
+    assert (read_config().precision, read_config().compile) == ("auto", False)

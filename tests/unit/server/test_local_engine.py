@@ -34,6 +34,25 @@ def test_auto_takes_the_cpu_where_there_is_no_gpu(monkeypatch):
     assert [model.name for model in engine.models()] == ["nano"]
 
 
+def test_how_models_compute_is_passed_on_to_each(monkeypatch):
+    """A server decides by the model and the machine; weights may rest, since nobody but it reads them."""
+    from diffava import builders
+    from diffava.compute import Compute
+
+    asked = []
+
+    def open_model(name, device, compute):
+        asked.append((name, str(device), compute))
+        return SimpleNamespace(name=name)
+
+    monkeypatch.setattr(builders, "open_model", open_model)
+    LocalEngine(("nano", "mini"), "cpu", "bfloat16", True)
+    compute = Compute("bfloat16", may_rest=True, is_compiled=True)
+    assert asked == [("nano", "cpu", compute), ("mini", "cpu", compute)]
+    LocalEngine(("nano",), "cpu")
+    assert asked[-1] == ("nano", "cpu", Compute("auto", may_rest=True))
+
+
 @pytest.mark.parametrize(("given", "found"), [("", "PASSIVE"), ("ACTIVE", "ACTIVE")])
 def test_threads_sleep_while_they_wait_unless_told_otherwise(given, found):
     """Spinning threads made a job on a busy machine more than ten times slower."""
@@ -49,7 +68,7 @@ def test_threads_sleep_while_they_wait_unless_told_otherwise(given, found):
 
 def test_two_models_of_one_name_are_refused(monkeypatch, tmp_path):
     """The second would take the first one's place, and a client would not know which of them made its sound."""
-    monkeypatch.setattr(local, "_open", lambda name, device: SimpleNamespace(name="nano"))
+    monkeypatch.setattr(local, "_open", lambda name, *how: SimpleNamespace(name="nano"))
     with pytest.raises(UnknownModelError, match="Two of the models are called 'nano', the second from"):
         LocalEngine(("nano", str(tmp_path)), "cpu")
 
@@ -76,7 +95,7 @@ def test_the_timing_guide_and_the_notes_pass_between_the_server_and_the_model(mo
     pipeline = SimpleNamespace(
         name="nano", spec=SimpleNamespace(frame_size_pixels=8), generate=lambda *_, **__: iter(()), notes=notes
     )
-    monkeypatch.setattr(local, "_open", lambda name, device: pipeline)
+    monkeypatch.setattr(local, "_open", lambda name, *how: pipeline)
     performed = np.linspace(-0.5, 0.5, JOB.sample_count, dtype="<f4")
     job = replace(JOB, guide=TimingGuide("none", 0.5, (3, 70), performed.tobytes()))
     LocalEngine(("nano",), "cpu").run(job, iter(()), emit=said.append, is_cancelled=lambda: False)
@@ -94,7 +113,7 @@ def run_with(monkeypatch, generate):
         generate=lambda *_, **__: generate(),
         notes=lambda _: (),
     )
-    monkeypatch.setattr(local, "_open", lambda name, device: pipeline)
+    monkeypatch.setattr(local, "_open", lambda name, *how: pipeline)
     LocalEngine(("nano",), "cpu").run(JOB, iter(()), emit=pytest.fail, is_cancelled=lambda: False)
 
 
