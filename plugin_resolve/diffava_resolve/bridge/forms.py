@@ -49,10 +49,7 @@ def first_that_can(askers: tuple[Asker, ...]) -> Asker:
                 return asker(form)
             except CallRefusedError:
                 continue
-        raise RequestError(
-            "There is no window and no terminal here to ask for the prompt in. Put a marker with a duration on the "
-            "timeline, write the prompt into its note, and choose DiffAVA again: without a window, markers are taken."
-        )
+        raise RequestError("There is no window and no terminal here to ask in; `diffava resolve foley` asks nothing.")
 
     return ask
 

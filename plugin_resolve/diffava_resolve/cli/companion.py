@@ -17,7 +17,7 @@ from diffava_resolve.bridge.pipes import PipeChannel
 from diffava_resolve.bridge.remote import Bridge
 from diffava_resolve.cli.options import ServerOptions
 from diffava_resolve.cli.output import Output
-from diffava_resolve.cli.resolve_job import Connect, EditorOf, run_job
+from diffava_resolve.cli.resolve_job import Connect, EditorOf, by_markers, run_job
 from diffava_resolve.errors import FoleyError
 
 
@@ -65,14 +65,14 @@ def interrupt() -> None:
 
 
 def asker_of(bridge: Bridge, own: tuple[Asker, ...] | None = None) -> Asker:
-    """A window in Resolve, else one of our own, else the terminal that Resolve was started from."""
+    """A window in Resolve, else one of our own, else the terminal that Resolve was started from, else the markers."""
 
     def in_resolve(form: Form) -> Answers | None:
         if not bridge.greeting.has_window:
             raise CallRefusedError("This Resolve shows no windows of scripts.")
         return bridge.ask(form.as_json())
 
-    return first_that_can((in_resolve, *((ask_in_window, on_terminal) if own is None else own)))
+    return first_that_can((in_resolve, *((ask_in_window, on_terminal, by_markers) if own is None else own)))
 
 
 def on_terminal(form: Form) -> Answers | None:

@@ -65,6 +65,7 @@ def foley(
     )
     with outside() as bridge, server.connect(output) as client, output.progress() as bar:
         outcome = foley_in_editor(ResolveEditor(bridge.resolve), wish, client, bar.show)
+        bridge.settle()
         bridge.end(in_words(outcome), ok=True)
     for clip in outcome.clips:
         output.line(f"{clip.clip_id} on {clip.track_name}")

@@ -13,9 +13,10 @@ from diffava_resolve.errors import FoleyError
 from diffava_resolve.session.in_editor import FoleyOutcome, FoleyWish, foley_in_editor
 
 TITLE = "DiffAVA Foley"
+_MARKERS = "Every marker that has a duration, its note is the prompt"
 WHERE = {
     "In and out marks, else the selected clips, else the clip under the playhead": Selection(),
-    "Every marker that has a duration, its note is the prompt": Selection("markers"),
+    _MARKERS: Selection("markers"),
     "The whole timeline": Selection("whole"),
 }
 PICTURES = {
@@ -44,6 +45,11 @@ _STAGES = {
 }
 Connect = Callable[[], FoleyClient]
 EditorOf = Callable[[Any], Editor]
+
+
+def by_markers(form: Form) -> Answers:
+    """Where nobody can be asked, the markers say everything: which stretches, and what is to be heard there."""
+    return {field.name: _MARKERS if field.name == "where" else field.value for field in form.fields}
 
 
 def wish_of(answers: Answers) -> FoleyWish:
@@ -123,7 +129,6 @@ def in_words(outcome: FoleyOutcome) -> str:
 
 
 def _tell(bridge: Bridge, ask: Asker, text: str, *, ok: bool) -> None:
-    """Say how it ended: in a window if Resolve has one, and in its console."""
-    if bridge.greeting.has_window:
-        ask(Form(TITLE, text=text))
+    """Say how it ended: where the person was asked, and in Resolve's console."""
+    ask(Form(TITLE, text=text))
     bridge.end(text, ok=ok)

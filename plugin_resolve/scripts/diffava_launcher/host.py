@@ -30,6 +30,7 @@ class Host(object):
         self._clock_s = clock_s
         self._looked_s = clock_s()
         self.last_words = None
+        self._stage = None
 
     def hello(self):
         """The first line: who we are, and Resolve itself."""
@@ -95,7 +96,7 @@ class Host(object):
             return self._window.ask(request["ask"]), False
         if "show" in request:
             self._look_for_resolve()
-            return self._window.show(str(request["show"])), False
+            return self._show(str(request["show"])), False
         if "settle" in request:
             self._journal.settle()
             return True, False
@@ -103,6 +104,14 @@ class Host(object):
             self.last_words = request["end"]
             return True, True
         raise RefusalError("malformed", "The request asks for nothing that is known here.")
+
+    def _show(self, text):
+        """Without a window the console says each stage once."""
+        stage = text.split(":")[0]
+        if stage != self._stage and not self._window.exists:
+            self._say(stage)
+        self._stage = stage
+        return self._window.show(text)
 
     def _call(self, target, name, arguments):
         if name not in ALLOWED:
