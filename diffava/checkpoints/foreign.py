@@ -37,7 +37,7 @@ class _Inert:
 
 
 # Each makes a number or names a class; none calls what a file says.
-_ALLOWED = [
+_ALLOWED: list[Any] = [
     (multiarray.scalar, "numpy.core.multiarray.scalar"),
     (multiarray.scalar, "numpy._core.multiarray.scalar"),
     np.dtype,

@@ -18,6 +18,8 @@ from platformdirs import user_cache_path
 from diffava.checkpoints.registry import Published, PublishedFile, published
 from diffava.errors import CheckpointError
 
+WEIGHTS_ENDINGS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+
 
 def cache_root() -> Path:
     """The folder of files that are not the hub's, and of what was found when checkpoints were pulled."""
@@ -69,6 +71,11 @@ def published_folder(name: str) -> Path:
     found = [(published_file(name, file.path), file) for file in entry.files]
     path, file = found[0]
     return path.parents[file.path.count("/")]
+
+
+def weights_file(entry: Published) -> str:
+    """Which of a checkpoint's files holds its weights, where one does."""
+    return next(file.path for file in entry.files if file.path.endswith(WEIGHTS_ENDINGS))
 
 
 def is_here(entry: Published) -> bool:

@@ -8,7 +8,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from diffava.checkpoints.pull import OnBytes, missing_bytes, missing_files, pull
 from diffava.checkpoints.registry import Published, with_needs
@@ -77,7 +85,7 @@ def _shown() -> Iterator[OnBytes]:
     with Progress(
         *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def show(path: str, bytes_here: int) -> None:
             if path not in tasks:

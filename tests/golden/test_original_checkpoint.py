@@ -10,14 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from diffava import builders, published_models
+from diffava import builders, published_clap, published_models
 from diffava.checkpoints import published_files
 from diffava.checkpoints.foreign import COMPUTED
 from diffava.checkpoints.registry import Published
 from diffava.config import ModelConfig, config_from_dict
 from diffava.features.tokenizer import byte_tokenizer
 from diffava.model_parts import video
-from diffava.published_models import converted_folder, published_audio_tower
+from diffava.published_clap import published_audio_tower
+from diffava.published_models import converted_folder
 from support.formula_weights import formula_weight, uniform
 
 GOLDEN = Path(__file__).parent
@@ -89,10 +90,12 @@ def pulled(tmp_path, monkeypatch):
         "roberta-tokenizer": entry("roberta-tokenizer", ["tokenizer.json", "tokenizer_config.json"]),
         "xclip-base-patch8": entry("xclip-base-patch8", ["pytorch_model.bin"]),
     }
-    for module in (published_files, published_models):
+    for module in (published_files, published_models, published_clap):
         monkeypatch.setattr(module, "published", entries.__getitem__)
+    for module in (published_files, published_models):
         monkeypatch.setattr(module, "cache_root", lambda: tmp_path)
-    monkeypatch.setattr(published_models, "published_names", lambda: tuple(entries))
+    for module in (published_models, published_clap):
+        monkeypatch.setattr(module, "published_names", lambda: tuple(entries))
 
 
 @torch.no_grad()

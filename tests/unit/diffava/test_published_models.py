@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffava import builders, published_models
+from diffava import builders, published_clap, published_models
 from diffava.builders import open_model
 from diffava.checkpoints import published_files
 from diffava.checkpoints.registry import Published
@@ -18,7 +18,9 @@ from diffava.errors import CheckpointError
 from diffava.features.clap import ClapTextEncoder
 from diffava.features.tokenizer import byte_tokenizer
 from diffava.model_parts import clap_audio, clap_text, make_parts
-from diffava.published_models import converted_folder, published_audio_tower, published_clap
+from diffava.published_clap import published_audio_tower
+from diffava.published_clap import published_clap as open_clap
+from diffava.published_models import converted_folder
 from support.pictures import in_chunks, random_pictures, request_of_seconds
 
 FOLDERS = {"clap_text": "text_encoder", "unet": "unet", "vae": "vae", "vocoder": "vocoder"}
@@ -98,10 +100,12 @@ def world(tmp_path, monkeypatch):
             cache, "xclip-base-patch8", {"pytorch_model.bin": video | {"mit.x": torch.ones(1)}}
         ),
     }
-    for module in (published_files, published_models):
+    for module in (published_files, published_models, published_clap):
         monkeypatch.setattr(module, "published", entries.__getitem__)
+    for module in (published_files, published_models):
         monkeypatch.setattr(module, "cache_root", lambda: cache)
-    monkeypatch.setattr(published_models, "published_names", lambda: tuple(entries))
+    for module in (published_models, published_clap):
+        monkeypatch.setattr(module, "published_names", lambda: tuple(entries))
     monkeypatch.setattr(builders, "load_config", lambda _name: config)
     return World(config, parts, cache, entries)
 
@@ -235,7 +239,7 @@ def test_the_audio_tower_of_another_clap_is_refused_with_what_to_pull(with_clap)
 
 
 def test_both_towers_hear_and_read_into_one_space(with_clap):
-    text, audio = published_clap("laion-clap-htsat-unfused")
+    text, audio = open_clap("laion-clap-htsat-unfused")
     heard = audio.encode(torch.sin(torch.arange(48_000) / 20)[None])
     assert heard.shape == text.encode(["rain"]).shape == (1, 32)
     assert heard.norm().item() == pytest.approx(1, abs=1e-5)
