@@ -83,7 +83,9 @@ def generate_foley(
     refuse_unusable(source, wanted, output, track_name)
     placed: list[PlacedClip] = []
     with MediaFolder(media_folder(output)) as folder:
-        for plan in [plan_of(timeline, source.parent, want, client, folder) for want in wanted]:
+        pictures = [picture_of(timeline, want.region, source.parent) for want in wanted]
+        plans = [plan_of(picture, want, client, folder) for picture, want in zip(pictures, wanted, strict=True)]
+        for plan in plans:
             clip_id = new_clip_id(timeline)
             takes = takes_of(plan, client, folder, clip_id, on_event)
             timeline, clip = placed_clip(timeline, plan, takes, source.parent, clip_id, track_name)
@@ -118,15 +120,14 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan_of(timeline: Any, base_directory: Path, want: Wanted, client: FoleyClient, folder: MediaFolder) -> Plan:
-    """The plan for one wanted region.
+def plan_of(picture: Picture, want: Wanted, client: FoleyClient, folder: MediaFolder) -> Plan:
+    """The plan for one wanted region, of which `picture` is seen.
 
     Raises:
-        FoleyError: The timeline, its media, the timing or the settings do not allow it.
+        FoleyError: The timing or the settings do not allow it.
     """
     region = want.region
     finish = want.settings.finishing.of_new(region)
-    picture = picture_of(timeline, region, base_directory)
     guided = guide_of(want.timing, region.sample_of_frame, region.sample_count, folder)
     job = want.settings.job(client.info(), region.sample_count, picture.cut_samples, guide=guided.guide)
     return Plan(region, picture, job, finish, guided.notes)
