@@ -3,7 +3,8 @@
     editor.regions -> editor.cut -> what is seen, or editor.rendered -> server -> WAVs -> editor.changing: place
 
 All audio is made before the first change, so that the timeline is touched for a moment, not for minutes; and all of it
-is placed, or nothing.
+is placed, or nothing. Several regions are a shot list: what is done of it is kept, and asked for again goes on from
+there (`session.shots`).
 """
 
 import tempfile
@@ -14,16 +15,17 @@ from pathlib import Path
 from typing import Literal
 
 from diffava_resolve.client.protocol import Event, FoleyClient
-from diffava_resolve.editor.protocol import Cut, Editor, Placement, Selection
+from diffava_resolve.editor.protocol import Change, Cut, Editor, Placement, Selection
 from diffava_resolve.errors import MediaError, RequestError
 from diffava_resolve.session.finishing import Finishing
-from diffava_resolve.session.generate import PlacedClip, Plan, takes_of
+from diffava_resolve.session.generate import PlacedClip, Plan, Wanted, plan_of, takes_of
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.regenerate import render_part, render_whole
 from diffava_resolve.session.settings import FoleySettings
-from diffava_resolve.session.timing import Timing, guide_of
+from diffava_resolve.session.shots import ShotBegun, finished_shots
+from diffava_resolve.session.timing import Timing
 from diffava_resolve.spec import Layer, ModelInfo, MovieFile, Picture, Region, Segment
-from diffava_resolve.timeline.place import find_clip, foley_clips, new_clip_id
+from diffava_resolve.timeline.place import PlacedTake, find_clip, foley_clips, new_clip_id
 from diffava_resolve.timeline.regions import MarkerRegion, region_of_range
 from diffava_resolve.timeline.takes import FoleyClip
 from diffava_resolve.timeline.viewer import picture_of
@@ -94,7 +96,7 @@ def foley_in_editor(
     editor: Editor,
     wish: FoleyWish,
     client: FoleyClient,
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[[Event | ShotBegun], None] = lambda event: None,
 ) -> FoleyOutcome:
     """Generate foley for what is selected in the editor, and put it on an audio track of its timeline.
 
@@ -102,29 +104,39 @@ def foley_in_editor(
         editor: An open timeline: `ResolveEditor(resolve)`, or `FileEditor(source, output)`.
         wish: What is asked for.
         client: The server.
-        on_event: Told of the queue and of each job's progress, in this thread; an exception from it stops everything.
+        on_event: Told which shot begins, of the queue and of each job's progress, in this thread; an exception from it
+            stops everything.
 
     Raises:
-        FoleyError: The sentence for the person. The timeline, the editor's page, marks, bin and playhead, and the
-            folder of takes are what they were; also after Ctrl-C.
+        FoleyError: The sentence for the person. The timeline and the editor's page, marks, bin and playhead are what
+            they were, and so is the folder of takes but for finished shots of a list; also after Ctrl-C.
     """
     if not wish.track_name.strip():
         raise RequestError("The track for the sound has no name; give one, or leave it to be Foley.")
     chosen = editor.regions(wish.selection)
     settings = [wish.settings(one) for one in chosen]  # refused before anything is decoded
     cut = editor.cut()
-    clip_ids: list[str] = []
-    clips: list[PlacedClip] = []
-    with tempfile.TemporaryDirectory(prefix="diffava-") as temporary, MediaFolder(editor.media_folder()) as folder:
-        for number, (one, settings_of_one) in enumerate(zip(chosen, settings, strict=True)):
-            clip_ids.append(new_clip_id(cut.timeline, clip_ids))
-            rendered = Path(temporary) / f"{number}"
-            rendered.mkdir()
-            picture = _picture(editor, cut, one.region, wish.picture, rendered)
-            clips.append(_render(client, picture, settings_of_one, wish.timing, folder, clip_ids[-1], on_event))
-        with editor.changing() as change:
-            placed = [change.place(clip.region, clip.takes, clip.clip_id, wish.track_name) for clip in clips]
-    return _outcome(editor, client, wish, clips, placed)
+    with tempfile.TemporaryDirectory(prefix="diffava-") as temporary:
+
+        def plans_in(folder: MediaFolder) -> list[Plan]:
+            plans = []
+            for number, (one, asked) in enumerate(zip(chosen, settings, strict=True)):
+                picture = _picture(editor, cut, one.region, wish.picture, Path(temporary, str(number)))
+                plans.append(plan_of(picture, Wanted(one.region, asked, wish.timing), client, folder))
+            return plans
+
+        if len(chosen) > 1:
+            with (
+                finished_shots(editor.media_folder(), plans_in, settings, cut.timeline, client, on_event) as shots,
+                editor.changing() as change,
+            ):
+                return _placed(editor, change, wish, client, shots)
+        with MediaFolder(editor.media_folder()) as folder:
+            [plan] = plans_in(folder)
+            clip_id = new_clip_id(cut.timeline)
+            shot = (clip_id, plan, takes_of(plan, client, folder, clip_id, on_event))
+            with editor.changing() as change:
+                return _placed(editor, change, wish, client, [shot])
 
 
 def regenerate_in_editor(
@@ -179,26 +191,22 @@ def select_in_editor(editor: Editor, clip_id: str, take_number: int) -> Placemen
         return change.select(clip, clip.take(take_number).number)
 
 
-def _render(
+def _placed(
+    editor: Editor,
+    change: Change,
+    wish: FoleyWish,
     client: FoleyClient,
-    picture: Picture,
-    settings: FoleySettings,
-    timing: Timing,
-    folder: MediaFolder,
-    clip_id: str,
-    on_event: Callable[[Event], None],
-) -> PlacedClip:
-    """The takes of one region, on disk and not yet on the timeline."""
-    region = picture.region
-    finish = settings.finishing.of_new(region)
-    guided = guide_of(timing, region.sample_of_frame, region.sample_count, folder)
-    job = settings.job(client.info(), region.sample_count, picture.cut_samples, guide=guided.guide)
-    takes = takes_of(Plan(region, picture, job, finish, guided.notes), client, folder, clip_id, on_event)
-    return PlacedClip.of(clip_id, "", region, takes, picture)
+    shots: Sequence[tuple[str, Plan, tuple[PlacedTake, ...]]],
+) -> FoleyOutcome:
+    """Put all shots on the timeline."""
+    placed = [change.place(plan.region, takes, clip_id, wish.track_name) for clip_id, plan, takes in shots]
+    clips = [PlacedClip.of(clip_id, "", plan.region, takes, plan.picture) for clip_id, plan, takes in shots]
+    return _outcome(editor, client, wish, clips, placed)
 
 
 def _picture(editor: Editor, cut: Cut, region: Region, wish: PictureWish, folder: Path) -> Picture:
-    """What the model is shown of a region."""
+    """What the model is shown of a region; a rendered movie goes into `folder`, which is made."""
+    folder.mkdir()
     try:
         seen = picture_of(cut.timeline, region, cut.base_directory)
     except MediaError as unreadable:

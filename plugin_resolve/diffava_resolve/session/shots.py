@@ -7,7 +7,8 @@ the media folder, and the timeline is written when all are there.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.place import PlacedTake, media_folder, new_clip_id
 from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.regions import regions_of_markers
+from diffava_resolve.timeline.viewer import picture_of
 
 
 @dataclass(frozen=True)
@@ -88,30 +90,61 @@ def generate_shots(
         FoleyError: No timeline was written. It says how many shots are kept.
     """
     refuse_unusable(source, wanted, output, track_name)
-    with Journal(media_folder(output)) as journal:
+    base_directory = source.parent
+
+    def plans_in(folder: MediaFolder) -> list[Plan]:
+        return [plan_of(picture_of(timeline, want.region, base_directory), want, client, folder) for want in wanted]
+
+    settings = [want.settings for want in wanted]
+    with finished_shots(media_folder(output), plans_in, settings, timeline, client, on_event) as shots:
+        placed, changed = [], timeline
+        for clip_id, plan, takes in shots:
+            changed, clip = placed_clip(changed, plan, takes, base_directory, clip_id, track_name)
+            placed.append(clip)
+        write_otio(changed, base_directory, output)
+    return tuple(placed)
+
+
+@contextmanager
+def finished_shots(
+    media: Path,
+    plans_in: Callable[[MediaFolder], Sequence[Plan]],
+    settings: Sequence[FoleySettings],
+    timeline: Any,
+    client: FoleyClient,
+    on_event: Callable[[Event | ShotBegun], None],
+) -> Iterator[list[tuple[str, Plan, tuple[PlacedTake, ...]]]]:
+    """Make every shot that is not done yet; inside, all are there, to be placed: clip id, plan and takes.
+
+    Args:
+        media: The folder of the takes, which also holds what is done.
+        plans_in: Plans the shots, with their performances in the folder that it is given.
+        settings: What is asked for, a shot each.
+        timeline: It gives the clips their ids.
+        client: The server.
+        on_event: Told which shot begins, and of its progress.
+
+    Raises:
+        FoleyError: What is done is kept, and it says how much; also where the placing failed.
+    """
+    with Journal(media) as journal:
         with MediaFolder(journal.folder) as folder:
-            plans = [plan_of(timeline, source.parent, want, client, folder) for want in wanted]
-            shots = _known_again(plans, wanted, client, journal)
+            plans = plans_in(folder)
+            shots = _known_again(plans, settings, client, journal)
             journal.begin({key for key, _ in shots})
-        placed = []
         try:
             made = _made(shots, _clip_ids(timeline, len(shots)), client, journal, on_event)
-            for clip_id, plan, takes in made:
-                published = journal.publish(takes)
-                timeline, clip = placed_clip(timeline, plan, published, source.parent, clip_id, track_name)
-                placed.append(clip)
-            write_otio(timeline, source.parent, output)
+            yield [(clip_id, plan, journal.publish(takes)) for clip_id, plan, takes in made]
         except FoleyError as error:
             if journal.done_count:
                 kept = "is kept" if journal.done_count == 1 else "are kept"
                 count = f"{journal.done_count} of {len(shots)} shots {kept}"
                 error.args = (f"{error} {count}: the same command goes on from there.",)
             raise
-    return tuple(placed)
 
 
 def _known_again(
-    plans: Sequence[Plan], wanted: Sequence[Wanted], client: FoleyClient, journal: Journal
+    plans: Sequence[Plan], settings: Sequence[FoleySettings], client: FoleyClient, journal: Journal
 ) -> list[tuple[str, Plan]]:
     """The plans with the keys under which the journal knows them, and with the seeds of an earlier attempt.
 
@@ -119,8 +152,8 @@ def _known_again(
     """
     seen: Counter[str] = Counter()
     shots = []
-    for plan, want in zip(plans, wanted, strict=True):
-        is_seeded = want.settings.seed is not None
+    for plan, asked in zip(plans, settings, strict=True):
+        is_seeded = asked.seed is not None
         key = key_of(plan, client.info().model(plan.job.model), is_seeded=is_seeded)
         seen[key] += 1
         key = f"{key}-{seen[key]}"
