@@ -11,6 +11,7 @@ from diffava_resolve.client.protocol import Event, FoleyClient, Progress, Queued
 from diffava_resolve.editor.protocol import Editor, Selection
 from diffava_resolve.errors import FoleyError
 from diffava_resolve.session.in_editor import FoleyOutcome, FoleyWish, foley_in_editor
+from diffava_resolve.session.shots import ShotBegun
 
 TITLE = "DiffAVA Foley"
 _MARKERS = "Every marker that has a duration, its note is the prompt"
@@ -94,11 +95,11 @@ def run_job(bridge: Bridge, ask: Asker, connect: Connect, editor_of: EditorOf, m
         return False
 
 
-def follow(bridge: Bridge) -> Callable[[Event], None]:
+def follow(bridge: Bridge) -> Callable[[Event | ShotBegun], None]:
     """Shows events in Resolve; raises KeyboardInterrupt once the person has cancelled there."""
     shown = ""
 
-    def on_event(event: Event) -> None:
+    def on_event(event: Event | ShotBegun) -> None:
         nonlocal shown
         text = progress_in_words(event)
         if text != shown:  # Resolve is not asked a thousand times a second
@@ -109,8 +110,10 @@ def follow(bridge: Bridge) -> Callable[[Event], None]:
     return on_event
 
 
-def progress_in_words(event: Event) -> str:
+def progress_in_words(event: Event | ShotBegun) -> str:
     """`Making the sound: 40 %`."""
+    if isinstance(event, ShotBegun):
+        return f"Shot {event.number} of {event.count}: {event.prompt}"
     if isinstance(event, Queued):
         return f"Waiting, {event.position} jobs ahead" if event.position else "Waiting"
     if isinstance(event, Progress):
