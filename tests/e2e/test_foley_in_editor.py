@@ -192,22 +192,47 @@ def test_a_file_has_no_graded_picture(tmp_path):
 @pytest.mark.parametrize("kind", SOME)
 def test_each_marker_is_a_shot_with_its_own_prompt(tmp_path, kind):
     at = desk(tmp_path, kind, Fraction(24), 86_400)
-    shots = ((10, 10, "rain"), (30, 12, ""), (60, 15, "thunder | takes: 2"))
-    if kind == "file":
-        cut = otio.adapters.read_from_file(str(at.source))
-        for start, count, note in shots:
-            marked = otio.opentime.TimeRange(*(otio.opentime.RationalTime(value, 24) for value in (start, count)))
-            cut.tracks.markers.append(otio.schema.Marker(name="Marker 1", marked_range=marked, comment=note))
-        otio.adapters.write_to_file(cut, str(at.source))
-    else:
-        for start, count, note in shots:
-            at.fake.timeline.AddMarker(start, "Blue", "Marker 1", note, count)
+    mark(at, [(10, 10, "rain"), (30, 12, ""), (60, 15, "thunder | takes: 2")])
     client = client_seeing(Fraction(24))
     outcome = foley_in_editor(at.editor, FoleyWish("wind", Selection("markers")), client)
     assert [job.prompt for job in client.jobs] == ["rain", "wind", "thunder"]
     assert [(one.start_frame, one.frames) for one in at.heard()] == [(10, 10), (30, 12), (60, 15)]
     assert [len(made.takes) for made in outcome.clips] == [1, 1, 2]
     assert [made.clip_id for made in outcome.clips] == ["foley-1", "foley-2", "foley-3"]
+
+
+@pytest.mark.parametrize("kind", SOME)
+def test_a_shot_list_goes_on_where_it_was_after_a_failure_and_makes_nothing_twice(tmp_path, kind):
+    at = desk(tmp_path, kind, Fraction(24), 86_400)
+    mark(at, [(start, 5, f"sound {start}") for start in range(0, 60, 10)])
+    client = client_seeing(Fraction(24))
+    client.failure, client.fail_after_blocks = ServerError("The server was killed."), 0
+    before = at.others()
+
+    def fail_at(job_count):
+        client.fail_after_blocks = 0 if len(client.jobs) >= job_count else 10**6
+
+    with pytest.raises(ServerError, match=r"was killed.* 3 of 6 shots are kept"):
+        foley_in_editor(at.editor, FoleyWish(selection=Selection("markers")), client, lambda _: fail_at(4))
+    assert (at.others(), at.heard()) == (before, [])
+    client.failure = None
+    foley_in_editor(at.editor, FoleyWish(selection=Selection("markers")), client)
+    prompts = [job.prompt for job in client.jobs]
+    assert prompts == [f"sound {start}" for start in (0, 10, 20, 30, 30, 40, 50)]
+    assert [(one.start_frame, one.frames) for one in at.heard()] == [(start, 5) for start in range(0, 60, 10)]
+
+
+def mark(at, shots):
+    """Put markers on a desk's timeline: start, length, note."""
+    if isinstance(at, ResolveDesk):
+        for start, count, note in shots:
+            at.fake.timeline.AddMarker(start, "Blue", "Marker 1", note, count)
+        return
+    cut = otio.adapters.read_from_file(str(at.source))
+    for start, count, note in shots:
+        marked = otio.opentime.TimeRange(*(otio.opentime.RationalTime(value, 24) for value in (start, count)))
+        cut.tracks.markers.append(otio.schema.Marker(name="Marker 1", marked_range=marked, comment=note))
+    otio.adapters.write_to_file(cut, str(at.source))
 
 
 def test_shots_without_a_prompt_are_refused_before_anything_is_asked(tmp_path):
