@@ -25,6 +25,7 @@ from diffava_resolve.session.in_editor import (
     regenerate_in_editor,
     select_in_editor,
     takes_in_editor,
+    verify_in_editor,
 )
 from diffava_resolve.spec import FrameFormat
 from support.clips import write_flash_clip
@@ -162,6 +163,36 @@ def test_a_clip_that_cannot_be_read_is_seen_as_resolve_renders_it(tmp_path):
     [heard] = at.heard()
     assert heard.start_sample + int(np.argmax(samples_of(heard))) == FLASH * 2_000
     assert any("cuts of the range are not known" in note for note in outcome.notes)
+
+
+def test_a_clip_over_unreadable_media_is_made_anew_from_the_rendered_picture(tmp_path):
+    at = desk(tmp_path, "20.3 Studio", Fraction(24), 86_400, render=flashing_render)
+    for item in at.fake.timeline._tracks["video"][0].items:
+        item._media._kind = "Compound"
+    client = client_seeing(Fraction(24))
+    foley_in_editor(at.editor, FoleyWish("a stone falls", Selection("range", "f20", "f71"), seed=1), client)
+    outcome = regenerate_in_editor(at.editor, "foley-1", FoleyWish(seed=9), client, part=("f40", "f60"))
+    [heard] = at.heard()
+    assert heard.start_sample + int(np.argmax(samples_of(heard))) == FLASH * 2_000
+    assert any("cuts of the range are not known" in note for note in outcome.notes)
+
+
+def test_a_part_outside_the_clip_is_refused_before_anything_is_rendered(tmp_path):
+    at = desk(tmp_path, "20.3 Studio", Fraction(24), 86_400)
+    client = client_seeing(Fraction(24))
+    foley_in_editor(at.editor, FoleyWish("rain", Selection("range", "f20", "f40")), client)
+    with pytest.raises(RequestError, match="not inside clip foley-1"):
+        regenerate_in_editor(at.editor, "foley-1", FoleyWish(), client, part=("f50", "f60"))
+
+
+@pytest.mark.parametrize("kind", SOME)
+def test_every_take_of_the_timeline_is_made_again_and_is_the_same(tmp_path, kind):
+    at = desk(tmp_path, kind, NTSC, 107_892, drop=True)
+    client = client_seeing(NTSC)
+    foley_in_editor(at.editor, FoleyWish("rain", Selection("range", "f7", "f43"), take_count=2), client)
+    regenerate_in_editor(at.editor, "foley-1", FoleyWish(seed=4), client, part=("f20", "f30"))
+    verdicts = [(verdict.take_number, verdict.outcome) for verdict in verify_in_editor(at.editor, client)]
+    assert verdicts == [(1, "same"), (2, "same"), (3, "same")]
 
 
 def test_the_graded_picture_is_taken_on_demand_and_keeps_the_cuts(tmp_path):

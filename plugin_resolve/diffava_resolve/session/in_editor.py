@@ -8,29 +8,27 @@ there (`session.shots`).
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 from diffava_resolve.client.protocol import Event, FoleyClient
-from diffava_resolve.editor.protocol import Change, Cut, Editor, Placement, Selection
-from diffava_resolve.errors import MediaError, RequestError
+from diffava_resolve.editor.protocol import Change, Editor, Placement, Selection
+from diffava_resolve.errors import RequestError
 from diffava_resolve.session.finishing import Finishing
 from diffava_resolve.session.generate import PlacedClip, Plan, Wanted, plan_of, takes_of
 from diffava_resolve.session.media_folder import MediaFolder
-from diffava_resolve.session.regenerate import render_part, render_whole
+from diffava_resolve.session.regenerate import context_of, render_part, render_whole
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.shots import ShotBegun, finished_shots
+from diffava_resolve.session.shown import PictureWish, shown
 from diffava_resolve.session.timing import Timing
-from diffava_resolve.spec import Layer, ModelInfo, MovieFile, Picture, Region, Segment
+from diffava_resolve.session.verify import Verdict, verify
+from diffava_resolve.spec import ModelInfo, Region
 from diffava_resolve.timeline.place import PlacedTake, find_clip, foley_clips, new_clip_id
 from diffava_resolve.timeline.regions import MarkerRegion, region_of_range
 from diffava_resolve.timeline.takes import FoleyClip
-from diffava_resolve.timeline.viewer import picture_of
-
-PictureWish = Literal["auto", "source", "graded"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def foley_in_editor(
         def plans_in(folder: MediaFolder) -> list[Plan]:
             plans = []
             for number, (one, asked) in enumerate(zip(chosen, settings, strict=True)):
-                picture = _picture(editor, cut, one.region, wish.picture, Path(temporary, str(number)))
+                picture = shown(editor, cut, one.region, wish.picture, Path(temporary, str(number))).picture
                 plans.append(plan_of(picture, Wanted(one.region, asked, wish.timing), client, folder))
             return plans
 
@@ -159,16 +157,35 @@ def regenerate_in_editor(
     clip = find_clip(cut.timeline, clip_id)
     settings = replace(wish, prompt=wish.prompt or clip.chosen.receipt.job.prompt).settings()
     timing = None if wish.timing == Timing() else wish.timing
-    source = cut.base_directory / "timeline.otio"  # the folder is what counts
-    with MediaFolder(editor.media_folder()) as folder:
-        if part is None:
-            made = render_whole(cut.timeline, source, clip, settings, timing, client, folder, on_event)
+    region = None if part is None else region_of_range(cut.timeline, *part)
+    if region is not None:
+        clip.samples_of(region)  # refuses a part outside the clip before anything is rendered
+    looked_at = clip.take_region if region is None else context_of(clip, region)
+    with tempfile.TemporaryDirectory(prefix="diffava-") as temporary, MediaFolder(editor.media_folder()) as folder:
+        seen = shown(editor, cut, looked_at, wish.picture, Path(temporary, "graded"))
+        source = cut.base_directory / "timeline.otio"  # the folder is what counts
+        if region is None:
+            made = render_whole(seen.cut.timeline, source, clip, settings, timing, client, folder, on_event)
         else:
-            region = region_of_range(cut.timeline, *part)
-            made = render_part(cut.timeline, source, clip, region, settings, timing, client, folder, on_event)
+            made = render_part(seen.cut.timeline, source, clip, region, settings, timing, client, folder, on_event)
+        made = replace(made, notes=(*seen.notes, *made.notes))
         with editor.changing() as change:
             placed = change.add_takes(clip, made.takes)
     return _outcome(editor, client, wish, [made], [placed])
+
+
+def verify_in_editor(
+    editor: Editor, client: FoleyClient, on_event: Callable[[Event], None] = lambda event: None
+) -> Iterator[Verdict]:
+    """Make every take of the editor's timeline again and say of each whether it is the same; changes nothing.
+
+    A take that was made to a graded picture cannot be compared: it would have to be rendered once more.
+
+    Raises:
+        FoleyError: The server failed, or a receipt is damaged.
+    """
+    cut = editor.cut()
+    yield from verify(cut.timeline, cut.base_directory / "timeline.otio", client, on_event=on_event)
 
 
 def takes_in_editor(editor: Editor) -> tuple[FoleyClip, ...]:
@@ -202,31 +219,6 @@ def _placed(
     placed = [change.place(plan.region, takes, clip_id, wish.track_name) for clip_id, plan, takes in shots]
     clips = [PlacedClip.of(clip_id, "", plan.region, takes, plan.picture) for clip_id, plan, takes in shots]
     return _outcome(editor, client, wish, clips, placed)
-
-
-def _picture(editor: Editor, cut: Cut, region: Region, wish: PictureWish, folder: Path) -> Picture:
-    """What the model is shown of a region; a rendered movie goes into `folder`, which is made."""
-    folder.mkdir()
-    try:
-        seen = picture_of(cut.timeline, region, cut.base_directory)
-    except MediaError as unreadable:
-        if wish == "source":
-            raise
-        seen = Picture(region, (), (), ("The cuts of the range are not known: its media could not be read.",))
-        try:
-            return _of_movie(seen, editor.rendered(region, folder))
-        except RequestError:
-            if wish == "auto":
-                raise unreadable from None
-            raise
-    return seen if wish != "graded" else _of_movie(seen, editor.rendered(region, folder))
-
-
-def _of_movie(seen: Picture, movie: Path) -> Picture:
-    """The same region and cuts, shown by a movie of exactly its frames."""
-    region = seen.region
-    layer = Layer(MovieFile(movie), region.start_frame / region.rate, Fraction(0), Fraction(1))
-    return replace(seen, segments=(Segment(region.start_frame, region.stop_frame, (layer,)),))
 
 
 def _outcome(
