@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from diffava_resolve.cli.clips import clip_json, take_in_words
 from diffava_resolve.cli.finishing import FinishOptions
 from diffava_resolve.cli.guide import TimelineGuideOptions
-from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
+from diffava_resolve.cli.options import Leaks, Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
 from diffava_resolve.session import FoleySettings, Wanted, generate_foley, generate_shots, shots_of_markers
@@ -43,13 +43,14 @@ def foley(
     guide: TimelineGuideOptions = TimelineGuideOptions(),  # noqa: B008  frozen
     sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
     finish: FinishOptions = FinishOptions(),  # noqa: B008  frozen
+    leaks: Leaks = "warn",
     server: ServerOptions = ServerOptions(),  # noqa: B008  frozen
     json: AsJson = False,
 ) -> None:
     """Generate foley for a stretch of a timeline, or for all of it, onto a new track of a new timeline."""
     output = Output(json)
     cut = read_timeline(timeline)
-    settings = partial(sound.settings, server.model_name, takes, finishing=finish.finishing())
+    settings = partial(sound.settings, server.model_name, takes, finishing=finish.finishing(), leak_check=leaks)
     wanted = _wanted(cut, prompt, range_, clip, markers, settings)
     timings = guide.on_timeline(cut, [want.region for want in wanted], by_markers=markers)
     wanted = tuple(replace(want, timing=timing) for want, timing in zip(wanted, timings, strict=True))

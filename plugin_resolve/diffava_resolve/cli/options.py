@@ -12,7 +12,7 @@ from diffava_resolve.cli.output import Output
 from diffava_resolve.client.grpc_client import GrpcClient
 from diffava_resolve.client.local_server import DEFAULT_MODEL, LocalServers, launch_detached, state_directory
 from diffava_resolve.errors import RequestError
-from diffava_resolve.session import Finishing, FoleySettings
+from diffava_resolve.session import Finishing, FoleySettings, LeakCheck
 from diffava_resolve.spec import FoleyJob
 
 TOKEN_VARIABLE = "DIFFAVA_TOKEN"
@@ -20,6 +20,12 @@ OTIO_SUFFIX = ".otio"
 _ADDRESS = re.compile(r"unix:.+|.+:\d+")
 
 Out = Annotated[Path, Parameter(name=["--out", "-o"], help="The new timeline (.otio); its takes go beside it.")]
+Leaks = Annotated[
+    LeakCheck,
+    Parameter(
+        help="Where the signal of a take is like speech or music: warn, reroll (once, with another seed), or off."
+    ),
+]
 Range = Annotated[
     tuple[str, str] | None,
     Parameter(
@@ -121,6 +127,7 @@ class SoundOptions:
         take_count: int,
         prompt: str,
         finishing: Finishing = Finishing(),  # noqa: B008  frozen
+        leak_check: LeakCheck = "warn",
     ) -> FoleySettings:
         """The settings for one prompt.
 
@@ -138,6 +145,7 @@ class SoundOptions:
             sampler=self.sampler,
             guide_strength=1.0 if self.guide_strength is None else self.guide_strength,
             finishing=finishing,
+            leak_check=leak_check,
         )
 
 

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from diffava_resolve.cli.clips import clip_json, take_in_words
 from diffava_resolve.cli.finishing import FinishOptions
 from diffava_resolve.cli.guide import TimelineGuideOptions
-from diffava_resolve.cli.options import Out, Range, ServerOptions, SoundOptions, checked_output
+from diffava_resolve.cli.options import Leaks, Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.session import regenerate as regenerate_clip
 from diffava_resolve.timeline.files import refuse_overwriting
@@ -30,6 +30,7 @@ def regenerate(
     guide: TimelineGuideOptions = TimelineGuideOptions(),  # noqa: B008  frozen
     sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
     finish: FinishOptions = FinishOptions(),  # noqa: B008  frozen
+    leaks: Leaks = "warn",
     server: ServerOptions = ServerOptions(),  # noqa: B008  frozen
     json: AsJson = False,
 ) -> None:
@@ -42,7 +43,7 @@ def regenerate(
     timing = guide.on_timeline(cut, [part or found.region])[0] if guide.is_given else None
     model = server.model_name if server.model else old.model
     prompt = old.prompt if prompt is None else prompt
-    settings = sound.or_as_in(old).settings(model, takes, prompt, finish.finishing())
+    settings = sound.or_as_in(old).settings(model, takes, prompt, finish.finishing(), leaks)
     refuse_overwriting(timeline, checked_output(out))
     with server.connect(output, old.model) as client:
         warning = client.info().model(model).warning

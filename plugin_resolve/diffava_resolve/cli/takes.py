@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from diffava_resolve.cli.clips import region_json
+from diffava_resolve.cli.clips import measured_in_words, region_json
 from diffava_resolve.cli.options import checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
@@ -61,8 +61,10 @@ def _selected(cut: Any, timeline: Path, clip: str | None, select: int, out: Path
 def _in_words(take: Take) -> str:
     receipt = take.receipt
     part = " (a part made anew)" if receipt.part else ""
+    without = f" not “{receipt.job.negative_prompt}”" if receipt.job.negative_prompt else ""
     return (
-        f"take {take.number}  “{receipt.job.prompt}”  seed {receipt.seed}, {receipt.job.model}{part}  {take.target_url}"
+        f"take {take.number}  “{receipt.job.prompt}”{without}  seed {receipt.seed}, {receipt.job.model}{part}, "
+        f"{measured_in_words(receipt)}  {take.target_url}"
     )
 
 

@@ -5,12 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from diffava_resolve.cli.clips import sync_in_words
 from diffava_resolve.cli.options import ServerOptions
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
 from diffava_resolve.session import Verdict
 from diffava_resolve.session import verify as verify_takes
-from diffava_resolve.timeline.place import foley_clips
+from diffava_resolve.timeline.place import find_clip, foley_clips
 from diffava_resolve.timeline.read import read_timeline
 
 _IN_WORDS = {"same": "same", "differs": "differs", "cannot": "cannot be made again"}
@@ -34,7 +35,8 @@ def verify(
         for verdict in verify_takes(cut, timeline, client, on_event=bar.show):
             verdicts.append(verdict)
             outcome = _IN_WORDS[verdict.outcome]
-            output.line(f"{verdict.clip_id} take {verdict.take_number}: {outcome}  {verdict.reason}".rstrip())
+            sync = sync_in_words(find_clip(cut, verdict.clip_id).take(verdict.take_number).receipt.sync)
+            output.line(f"{verdict.clip_id} take {verdict.take_number}: {outcome} ({sync})  {verdict.reason}".rstrip())
     all_same = all(verdict.outcome == "same" for verdict in verdicts)
     output.result({"same": all_same, "takes": [vars(verdict) for verdict in verdicts]})
     return 0 if all_same else 1

@@ -10,6 +10,7 @@ from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import MediaError, RequestError
 from diffava_resolve.frames.source import SourceFile, open_video
 from diffava_resolve.session.finish import notes_of
+from diffava_resolve.session.leaks import leak_notes, measure_leaks
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import write_take
@@ -32,7 +33,7 @@ def generate_clip(
     timing: Timing = Timing(),  # noqa: B008  frozen
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> PlacedTake:
-    """Generate one take as long as the video, and write it to `output` (.wav).
+    """Generate one take as long as the video, and write it to `output` (.wav). It is never rolled again.
 
     Raises:
         FoleyError: Nothing was written.
@@ -65,7 +66,13 @@ def generate_clip(
             "notes": notes,
         }
         measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
-        file = writer.finish(lambda unnamed: measured.update(measure.of(unnamed)))
+
+        def look_at(unnamed: Path) -> None:
+            leaks = None if settings.leak_check == "off" else measure_leaks(unnamed)
+            told = leak_notes(leaks, job.seeds[0])
+            measured.update(measure.of(unnamed), leaks=leaks, notes=(*measured["notes"], *told))
+
+        file = writer.finish(look_at)
     return PlacedTake(file.path, Receipt.of_result(region, job, result, 0, wav_sha256=file.sha256, **measured))
 
 

@@ -12,19 +12,16 @@ from typing import Any
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import RequestError
-from diffava_resolve.session.finish import notes_of
+from diffava_resolve.session.leaks import LeakCheck
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
-from diffava_resolve.session.partial import PartialJob, write_take
-from diffava_resolve.session.running import counted_frames, running
+from diffava_resolve.session.render import Rendering
 from diffava_resolve.session.settings import FoleySettings
-from diffava_resolve.session.timing import Timing, guide_of, performance_blocks
-from diffava_resolve.spec import Finish, Finished, FoleyJob, Picture, Region
-from diffava_resolve.timeline.audio_file import TakeFile
+from diffava_resolve.session.timing import Timing, guide_of
+from diffava_resolve.spec import Finish, FoleyJob, Picture, Region
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import PlacedTake, find_clip, media_folder, new_clip_id, place_takes
-from diffava_resolve.timeline.receipts import Receipt
 from diffava_resolve.timeline.viewer import picture_of
 
 
@@ -111,13 +108,14 @@ def refuse_unusable(source: Path, wanted: Sequence[Wanted], output: Path, track_
 
 @dataclass(frozen=True)
 class Plan:
-    """What the viewer sees in a region, the job that asks for its sound, what is done to that, and notes on it."""
+    """What the viewer sees in a region, the job that asks for its sound, what is done to that, and notes on it all."""
 
     region: Region
     picture: Picture
     job: FoleyJob
     finish: Finish
     notes: tuple[str, ...]
+    leak_check: LeakCheck = "warn"
 
 
 def plan_of(picture: Picture, want: Wanted, client: FoleyClient, folder: MediaFolder) -> Plan:
@@ -130,7 +128,7 @@ def plan_of(picture: Picture, want: Wanted, client: FoleyClient, folder: MediaFo
     finish = want.settings.finishing.of_new(region)
     guided = guide_of(want.timing, region.sample_of_frame, region.sample_count, folder)
     job = want.settings.job(client.info(), region.sample_count, picture.cut_samples, guide=guided.guide)
-    return Plan(region, picture, job, finish, guided.notes)
+    return Plan(region, picture, job, finish, guided.notes, want.settings.leak_check)
 
 
 def takes_of(
@@ -138,12 +136,14 @@ def takes_of(
 ) -> tuple[PlacedTake, ...]:
     """Carry out a plan."""
     measure = TakeMeasure(plan.picture, on_event, hit_samples=plan.job.guide.hit_samples)
-    return render(
-        *(client, plan.picture, plan.job, folder, stem, plan.region, measure),
+    rendering = Rendering(
+        *(client, plan.picture, plan.region, measure, folder, stem),
         finish=plan.finish,
+        leak_check=plan.leak_check,
         notes=plan.notes,
         on_event=on_event,
     )
+    return rendering.takes(plan.job)
 
 
 def placed_clip(
@@ -153,55 +153,3 @@ def placed_clip(
     changed = place_takes(timeline, plan.region, takes, base_directory, track_name=track_name, clip_id=clip_id)
     found = find_clip(changed, clip_id)
     return changed, PlacedClip.of(clip_id, found.track_name, plan.region, takes, plan.picture)
-
-
-def render(
-    client: FoleyClient,
-    picture: Picture,
-    job: FoleyJob,
-    folder: MediaFolder,
-    stem: str,
-    region: Region,
-    measure: TakeMeasure,
-    *,
-    finish: Finish,
-    partial: PartialJob | None = None,
-    notes: tuple[str, ...] = (),
-    on_event: Callable[[Event], None] = lambda event: None,
-) -> tuple[PlacedTake, ...]:
-    """Run one job and leave its takes, measured and with receipts, in `folder`.
-
-    Args of note: `picture` is of the job's stretch, `region` of the whole take; they differ where only a part of the
-    take is made anew, as `partial` says. `measure` looks at the picture once, however many jobs share it. `notes` go
-    into the receipts before the server's. `finish` is done to what was made anew.
-    """
-    frame_format = client.info().model(job.model).frames
-    frames = counted_frames(picture, job, frame_format)
-    kept_audio = partial.kept_audio() if partial else None
-    files: list[tuple[TakeFile, Finished | None]] = []
-    performance = performance_blocks(job.guide, folder.path)
-    with running(client, job, frames, kept_audio, performance, on_event) as run:
-        for _, blocks in run.takes():
-            with folder.writer(stem, region.sample_count) as writer:
-                finished = write_take(writer, blocks, partial, finish, region.sample_count)
-                files.append((folder.finish(writer), finished))
-        result = run.result
-    return tuple(
-        PlacedTake(
-            file.path,
-            Receipt.of_result(
-                region,
-                job,
-                result,
-                number,
-                wav_sha256=file.sha256,
-                picture=frames.source,
-                part=partial.for_receipt if partial else None,
-                finish=finish,
-                finished=finished,
-                notes=(*notes, *result.notes, *notes_of(finished)),
-                **measure.of(file.path),
-            ),
-        )
-        for number, (file, finished) in enumerate(files)
-    )

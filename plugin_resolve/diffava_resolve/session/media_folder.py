@@ -47,3 +47,9 @@ class MediaFolder:
         if take_file.is_new:
             self._new_files.append(take_file.path)
         return take_file
+
+    def take_back(self, path: Path) -> None:
+        """Remove a take that is not wanted after all, unless it was there before."""
+        if path in self._new_files:
+            self._new_files.remove(path)
+            path.unlink(missing_ok=True)

@@ -13,10 +13,11 @@ import numpy as np
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.session.ancestry import inherited_guide, whole_ancestor
-from diffava_resolve.session.generate import PlacedClip, render
+from diffava_resolve.session.generate import PlacedClip
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob
+from diffava_resolve.session.render import Rendering
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.timing import Guided, Timing, guide_of
 from diffava_resolve.spec import Finish, Picture, Region
@@ -24,7 +25,7 @@ from diffava_resolve.timeline.audio_file import read_blocks
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.loudness import loudness_of_sound
-from diffava_resolve.timeline.place import PlacedTake, find_clip, media_folder, replace_takes
+from diffava_resolve.timeline.place import find_clip, media_folder, replace_takes
 from diffava_resolve.timeline.splice import Part
 from diffava_resolve.timeline.takes import FoleyClip
 from diffava_resolve.timeline.viewer import picture_of
@@ -94,12 +95,14 @@ def render_whole(
         birthplace, _finish_of_whole(clip), lambda: loudness_of_sound(read_blocks(old))
     )
     measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
-    takes = render(
-        *(client, picture, job, folder, clip.clip_id, birthplace, measure),
+    rendering = Rendering(
+        *(client, picture, birthplace, measure, folder, clip.clip_id),
         finish=finish,
+        leak_check=settings.leak_check,
         notes=guided.notes,
         on_event=on_event,
     )
+    takes = rendering.takes(job)
     return PlacedClip.of(clip.clip_id, clip.track_name, clip.region, takes, picture)
 
 
@@ -131,22 +134,16 @@ def render_part(
         old.region, _finish_of_whole(clip), lambda: loudness_of_sound(read_blocks(partial.old_take, start, stop))
     )
     measure = TakeMeasure(picture, on_event, partial.start_sample, wanted.guide.hit_samples)
-    takes: list[PlacedTake] = []
-    for seed in wanted.seeds:
-        takes += render(
-            client,
-            picture,
-            replace(wanted, seeds=(seed,)),
-            folder,
-            clip.clip_id,
-            old.region,
-            measure,
-            partial=partial,
-            finish=finish,
-            notes=guided.notes,
-            on_event=on_event,
-        )
-    return PlacedClip.of(clip.clip_id, clip.track_name, part, tuple(takes), picture)
+    rendering = Rendering(
+        *(client, picture, old.region, measure, folder, clip.clip_id),
+        finish=finish,
+        leak_check=settings.leak_check,
+        partial=partial,
+        notes=guided.notes,
+        on_event=on_event,
+    )
+    takes = tuple(take for seed in wanted.seeds for take in rendering.takes(replace(wanted, seeds=(seed,))))
+    return PlacedClip.of(clip.clip_id, clip.track_name, part, takes, picture)
 
 
 def _partial_job(clip: FoleyClip, part: Region, picture: Picture, base_directory: Path) -> PartialJob:

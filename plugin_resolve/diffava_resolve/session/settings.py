@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from diffava_resolve.client.protocol import ServerInfo
 from diffava_resolve.errors import RequestError
 from diffava_resolve.session.finishing import Finishing
+from diffava_resolve.session.leaks import LeakCheck
 from diffava_resolve.spec import SAMPLE_RATE_HZ, FoleyJob, TimingGuide
 
 _SEED_LIMIT = 1 << 64
@@ -39,6 +40,7 @@ class FoleySettings:
     sampler: str = ""
     guide_strength: float = 1.0
     finishing: Finishing = Finishing()  # noqa: RUF009  frozen
+    leak_check: LeakCheck = "warn"
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():

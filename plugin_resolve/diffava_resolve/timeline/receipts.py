@@ -49,7 +49,8 @@ class Receipt:
     `wav_sha256` is of the file, `samples_sha256` of the float32 samples as the server sent them. `loudness_lufs` is
     None for silence; `sync` is what was measured against the hits that were given or those of the picture, or None.
     `finish` was then done to it, and `finished` measured where that set its level. `loudness_lufs` and `true_peak_dbtp`
-    are of the file. `picture` is None for sound from the prompt alone. `notes` are what a person was told of the take.
+    are of the file. `leaks` is what was measured of speech and music in it, or None. `picture` is None for sound from
+    the prompt alone. `notes` are what a person was told of the take.
     """
 
     region: Region
@@ -68,6 +69,7 @@ class Receipt:
     sync: dict[str, Any] | None = None
     finish: Finish = Finish()  # noqa: RUF009  frozen
     finished: Finished | None = None
+    leaks: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -123,6 +125,7 @@ class Receipt:
             "true_peak_dbtp": self.true_peak_dbtp,
             "finish": finish_to_metadata(self.finish, self.finished),
             "sync": self.sync,
+            "leaks": self.leaks,
             "notes": list(self.notes),
         }
 
@@ -179,7 +182,7 @@ def _picture_to_metadata(picture: PictureSource | None) -> dict[str, Any] | None
 
 def _receipt_from(metadata: Mapping[str, Any]) -> Receipt:
     request, region, model = metadata["request"], metadata["region"], metadata["model"]
-    part, picture, sync = (metadata.get(name) for name in ("part", "picture", "sync"))
+    part, picture, sync, leaks = (metadata.get(name) for name in ("part", "picture", "sync", "leaks"))
     loudness, true_peak = metadata.get("loudness_lufs"), metadata.get("true_peak_dbtp")
     finish, finished = finish_from_metadata(metadata.get("finish"))
     regenerate = request["regenerate_samples"]
@@ -221,6 +224,7 @@ def _receipt_from(metadata: Mapping[str, Any]) -> Receipt:
         finish=finish,
         finished=finished,
         sync=dict(sync) if sync is not None else None,
+        leaks=dict(leaks) if leaks is not None else None,
         notes=tuple(str(note) for note in metadata.get("notes") or ()),
     )
 

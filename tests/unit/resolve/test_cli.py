@@ -1,6 +1,7 @@
 """The commands as a person types them, in this process, against a server process with the fake engine."""
 
 import json
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -11,6 +12,7 @@ import soundfile
 
 from diffava.cli import run
 from support.server import server_process
+from support.takes import noise
 from support.tiny_cut import write_tiny_cut
 
 RATE = Fraction(24000, 1001)
@@ -148,7 +150,7 @@ def test_selecting_needs_a_place_to_write(diffava, cut):
 def test_verify_says_same_with_exit_code_0_and_differs_with_1(diffava, cut, tmp_path):
     made(diffava, cut)
     code, out, _ = diffava("verify", "made.otio")
-    assert (code, out.strip()) == (0, "foley-1 take 1: same")
+    assert (code, out.strip()) == (0, "foley-1 take 1: same (no hits in the picture)")
     (wav,) = (tmp_path / "made.foley").glob("*.wav")
     wav.write_bytes(wav.read_bytes()[:-3] + b"\1\2\3")
     code, out, _ = diffava("verify", "made.otio", "--json")
@@ -241,3 +243,47 @@ def test_models_are_listed_with_size_and_licence(diffava):
     assert by_name["nano"]["commercial_use_allowed"]
     assert not by_name["audioldm-s"]["commercial_use_allowed"]
     assert by_name["mini"]["parameter_count"] > by_name["nano"]["parameter_count"] > 0
+
+
+def test_sync_is_said_in_milliseconds_and_frames_after_foley_takes_and_verify(diffava, cut):
+    arguments = ("--prompt", "steps", "--hits", "f30,f60", "-o", "made.otio")
+    said = diffava("foley", cut.path, *arguments)[1]
+    assert "2 of 2 given hits met, off by " in said
+    assert re.search(r"off by \d+ ms \(\d\.\d frames\)", said)
+    for command in ("takes", "verify"):
+        code, out, _ = diffava(command, "made.otio")
+        assert code == 0
+        assert re.search(r"2 of 2 given hits met, off by \d+ ms \(\d\.\d frames\)", out), command
+
+
+def test_loudness_fades_and_what_is_not_to_be_heard_are_given_on_the_command_line(diffava, cut, tmp_path):
+    finish = ("--loudness", "-20", "--true-peak", "-2", "--fade-in", "f4", "--fade-out", "0.2s")
+    arguments = ("--prompt", "steps", "--negative", "voices", "--performance", "voice.wav", "--range", "f0", "f40")
+    soundfile.write(tmp_path / "voice.wav", noise(90_000, level=0.05), 48_000)
+    code, out, err = diffava("foley", cut.path, *arguments, *finish, "-o", "made.otio", "--json")
+    assert code == 0, err
+    (take,) = json.loads(out)["clips"][0]["takes"]
+    assert take["negative_prompt"] == "voices"
+    assert take["loudness_lufs"] == pytest.approx(-20, abs=0.2)
+    assert take["true_peak_dbtp"] <= -2
+    assert take["finish"]["fade_out_samples"] == 9600
+    assert take["finish"]["measured"]["gain_db"] != 0
+    code, out, err = diffava(
+        "regenerate", "made.otio", "--clip", "foley-1", "--loudness", "match", "-o", "b.otio", "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["clips"][0]["takes"][0]["loudness_lufs"] == pytest.approx(-20, abs=0.2)
+    assert diffava("verify", "b.otio")[0] == 0
+    code, _, err = diffava("foley", cut.path, "--prompt", "x", "--loudness", "loud", "-o", "c.otio")
+    assert (code, err) == (2, "“loud” is no loudness; give LUFS such as -23, match or off.\n")
+
+
+def test_a_shot_list_says_what_each_marker_is_to_be(diffava, cut):
+    timeline = otio.adapters.read_from_file(str(cut.path))
+    timeline.tracks.markers[0].comment = "rain | not: music | takes: 2 | seed: 40"
+    otio.adapters.write_to_file(timeline, str(cut.path))
+    code, out, _ = diffava("foley", cut.path, "--markers", "--prompt", "wind", "-o", "made.otio", "--json")
+    assert code == 0
+    takes = [[(take["seed"], take["negative_prompt"]) for take in clip["takes"]] for clip in json.loads(out)["clips"]]
+    assert takes[0] == [(40, "music"), (41, "music")]
+    assert len(takes[1]) == 1
