@@ -24,7 +24,7 @@ from diffava.training.provenance import documents_of, provenance
 
 
 @Parameter(name="*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What both have in common.
 
@@ -54,7 +54,7 @@ class Options:
     as_json: Annotated[bool, Parameter(name="--json")] = False
 
 
-def alignment(options: Options, *, recipe: str = "diffava") -> None:
+def alignment(*, options: Options, recipe: str = "diffava") -> None:
     """Train DiffAVA's own part by eq. 2, against CLAP's audio of each second; all else stays frozen.
 
     Args:
@@ -65,7 +65,7 @@ def alignment(options: Options, *, recipe: str = "diffava") -> None:
     _run(options, recipe, numbers, "alignment", lambda model, run: train_alignment(model, options.data, numbers, run))
 
 
-def control(options: Options, *, recipe: str = "t2av") -> None:
+def control(*, options: Options, recipe: str = "t2av") -> None:
     """Train T2AV's control branch by the denoiser's own loss; the denoiser too with --set tune_denoiser=true.
 
     Args:

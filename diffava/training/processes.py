@@ -5,13 +5,13 @@ own `forward`: tasks call parts of what they train. Averaging after the backward
 which the small trained parts of these models do not need.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional as dist_nn
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from jaxtyping import Float
@@ -27,7 +27,9 @@ class Processes:
         Args:
             device: "cpu", or "auto" for this process's GPU where there is one.
         """
-        state = PartialState(cpu=device == "cpu")
+        # Launched without a GPU, accelerate would leave each process alone unless it is told that the CPU is meant.
+        launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        state = PartialState(cpu=device == "cpu" or (launched and not torch.cuda.is_available()))
         self.index: int = state.process_index
         self.count: int = state.num_processes
         self.device: torch.device = torch.device("cpu") if device == "cpu" else state.device
@@ -89,7 +91,25 @@ def gathered(values: Float[Tensor, "B *rest"]) -> Float[Tensor, "N *rest"]:
     """
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
         return values
-    return torch.cat(dist_nn.all_gather(values.contiguous()))  # type: ignore[no-untyped-call]  # torch does not say
+    rows: Tensor = _Gathered.apply(values)
+    return rows
+
+
+class _Gathered(torch.autograd.Function):
+    """All processes' rows; backwards, what all of them say of one's own."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:
+        parts = [torch.empty_like(values) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, values.contiguous())
+        context.rows = len(values)
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        gradient = gradients[0].clone()
+        dist.all_reduce(gradient)
+        return gradient[dist.get_rank() * context.rows :][: context.rows]
 
 
 def device_of(module: nn.Module) -> torch.device:

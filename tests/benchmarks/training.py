@@ -68,7 +68,7 @@ def diffava(*words: object, launch: tuple[str, ...] = ()) -> dict[str, Any]:
     began = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
+        sys.exit(f"{' '.join(command)}\n{done.stderr[-4000:]}")
     told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return {**told, "seconds": round(time.monotonic() - began, 1)}
 
