@@ -94,7 +94,12 @@ def open_model(
         return load(folder, device, compute)
     if config.needs_published_weights and config.control is None:
         return load(converted_folder(config), device, compute)
-    if config.has_random_weights or config.needs_published_weights:
+    if config.needs_published_weights:
+        raise ConfigError(
+            f"The control branch of '{name}' is not trained, and nobody publishes one; train it with `diffava train "
+            "control`, and give the folder that it makes."
+        )
+    if config.has_random_weights:
         if compute.precision == "bfloat16" or compute.is_compiled:
             raise ConfigError(
                 f"'{name}' has random weights, which compute in float32 and step by step; leave out --precision and "

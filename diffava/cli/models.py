@@ -76,7 +76,7 @@ def _description(name: str) -> dict[str, Any]:
     config, folder = load_config(name), embedded_folder(name)
     lacks = ""
     if config.needs_published_weights and config.has_timing_guide:
-        lacks = "its control branch is not trained: nobody publishes one"
+        lacks = "nobody publishes its control branch; train one with `diffava train control`"
     elif config.needs_published_weights and not _is_pulled(name):
         lacks = f"it needs the published weights; run `diffava models pull {name}`"
     elif folder is None and not config.has_random_weights and not config.needs_published_weights:

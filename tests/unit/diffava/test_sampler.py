@@ -105,6 +105,27 @@ def test_latents_and_sound_are_those_of_the_audioldm_pipeline_of_diffusers(nano,
     torch.testing.assert_close(torch.stack(pieces), audio, rtol=1e-3, atol=1e-4)
 
 
+def test_with_the_fast_solver_too_latents_are_those_of_the_audioldm_pipeline(nano, oracle):
+    """As its users would set it: the solver made from the pipeline's own schedule."""
+    from diffusers import DPMSolverMultistepScheduler
+
+    oracle.scheduler = DPMSolverMultistepScheduler.from_config(oracle.scheduler.config, use_lu_lambdas=True)
+    asked, condition = request(64, seeds=(11,), sampler="dpmpp_2m", step_count=6), condition_of()
+    seen = []
+    oracle(
+        prompt_embeds=condition.shots,
+        negative_prompt_embeds=condition.unconditional[None],
+        latents=TakeNoise(11).draw(nano.spec.latent_channels, 64, nano.spec.latent_mel_bins)[None],
+        num_inference_steps=6,
+        guidance_scale=2.5,
+        audio_length_in_s=2.56,
+        callback=lambda step, timestep, latents: seen.append(latents),
+        output_type="pt",
+    )
+    assert len(seen) == 6
+    assert torch.equal(denoise(nano, asked, condition), seen[-1])
+
+
 @pytest.mark.parametrize("name", ["ddim", "dpmpp_2m"])
 def test_a_range_of_one_window_is_plain_sampling_to_the_bit(nano, name):
     asked = request(64, seeds=(5,), sampler=name, guidance_scale=1.0)

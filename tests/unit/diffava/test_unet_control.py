@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from diffava.builders import build
+from diffava.builders import build, open_model
 from diffava.condition.operators import OPERATORS
 from diffava.config import config_from_dict, load_config
 from diffava.errors import ConfigError
@@ -181,3 +181,9 @@ def test_the_number_of_copied_blocks_is_a_transformers_alone(name, count, senten
     values["control"]["block_count"] = count
     with pytest.raises(ConfigError, match=rf"control\.block_count {sentence}"):
         config_from_dict(values, name)
+
+
+@pytest.mark.parametrize("size", ["s", "m", "l"])
+def test_audioldm_with_control_cannot_run_before_its_branch_is_trained_and_says_so(size):
+    with pytest.raises(ConfigError, match=rf"'audioldm-{size}-t2av' is not trained.*`diffava train control`"):
+        open_model(f"audioldm-{size}-t2av")
