@@ -69,11 +69,11 @@ class AlignmentTask:
     def __init__(self, alignment: Alignment, data: AlignmentData, objective: Objective | None = None) -> None:
         self.alignment, self._data = alignment, data
         self._objective = objective or Objective()
-        self._log_scale = torch.full((), -float(np.log(self._objective.temperature)))
+        log_scale = torch.full((), -float(np.log(self._objective.temperature)))
+        self._log_scale = nn.ParameterList([nn.Parameter(log_scale, self._objective.learn_temperature)])
         self.module: nn.Module = alignment
         if self._objective.learn_temperature:
-            self._log_scale = nn.Parameter(self._log_scale)
-            self.module = nn.ModuleDict({"alignment": alignment, "scale": nn.ParameterList([self._log_scale])})
+            self.module = nn.ModuleDict({"alignment": alignment, "scale": self._log_scale})
 
     def batch(self, number: int) -> AlignmentBatch:
         """Clips and prompts drawn from the number."""
@@ -121,7 +121,8 @@ class AlignmentTask:
         )
 
     def _scale(self) -> Tensor:
-        return self._log_scale.exp().clamp(max=HARDEST_SCALE)
+        scale: Tensor = self._log_scale[0].exp().clamp(max=HARDEST_SCALE)
+        return scale
 
 
 def retrieval(queries: Float[Tensor, "N D"], sounds: Float[Tensor, "N D"]) -> tuple[float, float]:

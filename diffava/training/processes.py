@@ -91,7 +91,7 @@ def gathered(values: Float[Tensor, "B *rest"]) -> Float[Tensor, "N *rest"]:
     """
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
         return values
-    rows: Tensor = _Gathered.apply(values)
+    rows: Tensor = _Gathered.apply(values)  # type: ignore[no-untyped-call]  # torch says no types of `apply`
     return rows
 
 

@@ -4,8 +4,6 @@ This stands in for a GPU, which tests cannot count on. It finds a batch, a noise
 it computes no numbers.
 """
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
@@ -17,7 +15,7 @@ from diffava.model_parts import make_parts
 from diffava.training.alignment import AlignmentBatch, AlignmentTask, Objective
 from diffava.training.control import ControlTask, DiffusionControl, FlowControl
 from diffava.training.generator import Batch, GeneratorModel, GeneratorTask
-from diffava.training.prepared.batches import ControlBatch, ControlFeed
+from diffava.training.prepared.batches import ControlBatch, ControlFeed, PreparedAlignmentData
 from diffava.training.processes import on_device
 
 COUNT, SECONDS, FRAMES = 3, 2, 48
@@ -47,7 +45,7 @@ def test_the_alignments_loss(options):
         torch.randn(COUNT, SECONDS, dim),
         torch.ones(COUNT, SECONDS, dtype=torch.bool),
     )
-    data = SimpleNamespace(batch=None, held_out=None)
+    data = object.__new__(PreparedAlignmentData)  # a loss needs none
     task = AlignmentTask(parts["alignment"], data, Objective(**options))
     loss_on_meta(task, batch)
     with pytest.raises((RuntimeError, NotImplementedError)):  # the test itself notices a batch that was left behind

@@ -61,8 +61,10 @@ def test_two_processes_train_what_one_does(tmp_path):
     answer = launched(tmp_path / "prepared", tmp_path / "two")
     assert answer.returncode == 0, answer.stderr[-2000:]
     together = load_file(tmp_path / "two" / "model.safetensors")
-    for name, value in alone.items():
-        # Sums of 16 gradients in another order; AdamW divides by their size, so that 1e-7 becomes 1e-5.
-        torch.testing.assert_close(together[name], value, atol=1e-4, rtol=1e-3)
+    for name in alone:
+        one, two = alone[name], together[name]
+        if name.endswith("in_proj_bias"):  # attention does not hear its keys' bias: that moves by rounding errors alone
+            one, two = (torch.cat([bias.chunk(3)[0], bias.chunk(3)[2]]) for bias in (one, two))
+        torch.testing.assert_close(two, one, atol=1e-5, rtol=1e-4)  # sums in another order, through eight steps
     for log in (LOG, f"validation-{LOG}"):
-        np.testing.assert_allclose(rows(tmp_path / "one", log), rows(tmp_path / "two", log), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(rows(tmp_path / "one", log), rows(tmp_path / "two", log), rtol=1e-5, atol=1e-6)
