@@ -49,14 +49,13 @@ class RestingWeights:
         """Take the parts of `stages`, by the names of their folders; what is in no stage is none of its business."""
         self._folder, self._parts, self._dtypes = folder, parts, dtypes
         self._stages = {stage: [name for name in names if name in parts] for stage, names in stages.items()}
-        resting = [name for names in self._stages.values() for name in names]
-        self._verified = {name: _Verified.of(part_path(folder, name)) for name in resting}
+        self._verified: dict[str, _Verified] = {}
         for stage in self._stages:
             with self.awake(stage):
                 pass
 
     def __contains__(self, name: object) -> bool:
-        return name in self._verified
+        return any(name in names for names in self._stages.values())
 
     @contextmanager
     def awake(self, stage: str) -> Iterator[None]:
@@ -78,10 +77,10 @@ class RestingWeights:
     def _wake(self, name: str) -> None:
         path = part_path(self._folder, name)
         try:
-            is_verified = _Verified.of(path) == self._verified[name]
+            found = _Verified.of(path)
         except OSError as error:
             raise CheckpointError(f"{path} is gone ({error}); put the model back, or load another.") from error
-        if not is_verified:
+        if found != self._verified.setdefault(name, found):
             raise CheckpointError(f"{path} has changed since the model was loaded; load the model again.")
         read_part(self._folder, name, self._parts[name], self._dtypes.get(name, torch.float32))
 
