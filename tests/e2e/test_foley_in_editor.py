@@ -149,6 +149,19 @@ def test_marks_in_resolve_are_the_range(tmp_path, version):
     assert outcome.editor_name.startswith("DaVinci Resolve")
 
 
+def test_media_of_another_rate_is_heard_where_it_is_seen(tmp_path):
+    """12 frames a second on a timeline of 24: each picture is there for two frames."""
+    path = write_flash_clip(tmp_path / "slow.mp4", 40, Fraction(12), [17], width=64, height=36)
+    fake = FakeResolve(profile("20.3 Studio"), Fraction(24))
+    fake.add_clip("video", 1, path, 10, 60, first=5, media_rate=Fraction(12), frames=40)
+    fake.timeline.SetCurrentTimecode("01:00:01:00")
+    at = ResolveDesk(fake, ResolveEditor(fake.resolve, tmp_path / "media"))
+    foley_in_editor(at.editor, FoleyWish("rain", Selection("playhead")), client_seeing(Fraction(24)))
+    [heard] = at.heard()
+    assert (heard.start_frame, heard.frames) == (10, 60)
+    assert heard.start_sample + int(np.argmax(samples_of(heard))) == (10 + 2 * (17 - 5)) * 2_000
+
+
 def flashing_render(path, mark_in, mark_out):
     """Resolve's render of the range: white at the flash, as the graded picture."""
     write_flash_clip(path, mark_out - mark_in + 1, Fraction(24), [FLASH - (mark_in - 86_400)], width=64, height=36)
@@ -275,34 +288,56 @@ def test_shots_without_a_prompt_are_refused_before_anything_is_asked(tmp_path):
     assert not client.jobs
 
 
+def effects(folder):
+    """37 clips with 170 effects on 19 tracks."""
+    return EFFECTS
+
+
+def single_clips(folder):
+    """Single clips that Resolve wrote, one after another: numbered pictures, a fractional start, retimed, reversed."""
+    cut = timeline([], Fraction(25), 90_000)
+    clips = [
+        otio.adapters.read_from_file(str(path), "otio_json") for path in sorted(TIMELINES.glob("ayon_core/*.json"))
+    ]
+    cut.tracks.append(track(clips))
+    otio.adapters.write_to_file(cut, str(folder / "clips.otio"))
+    return folder / "clips.otio"
+
+
 @needs_shared_timelines
 @pytest.mark.parametrize("kind", SOME)
-def test_a_timeline_that_resolve_wrote_comes_out_with_all_that_was_in_it_and_our_track(tmp_path, kind):
-    """37 clips with 170 effects on 19 tracks. Its media are not here: Resolve renders them, a file gets stand-ins."""
+@pytest.mark.parametrize(("cut_of", "rate"), [(effects, Fraction(24)), (single_clips, Fraction(25))])
+def test_what_resolve_wrote_comes_out_with_all_that_was_in_it_and_our_track(tmp_path, kind, cut_of, rate):
+    """Its media are not here: a file gets stand-ins, and in Resolve the range is rendered."""
+    given_path, output = cut_of(tmp_path), tmp_path / "out.otio"
     wish = FoleyWish("wind over stones", Selection("range", "01:00:05:00", "01:00:06:12"), take_count=2)
-    output = tmp_path / "out.otio"
     if kind == "file":
-        source = tmp_path / "effects.otio"
+        source = tmp_path / "given.otio"
         # Written once by OpenTimelineIO, whose newer schema says more defaults than Resolve did.
-        cut = relink(otio.adapters.read_from_file(str(EFFECTS)), lambda _: still(tmp_path))
+        cut = relink(otio.adapters.read_from_file(str(given_path)), lambda _: still(tmp_path))
         otio.adapters.write_to_file(cut, str(source))
         given = json.loads(source.read_text())
-        foley_in_editor(FileEditor(source, output), wish, client_seeing(Fraction(24)))
+        foley_in_editor(FileEditor(source, output), wish, client_seeing(rate))
     else:
-        given = json.loads(EFFECTS.read_text())
-        fake = FakeResolve(profile(kind), render=flashing_render)
-        fake.open_otio(EFFECTS)
+        given = json.loads(given_path.read_text())
+        fake = FakeResolve(profile(kind), render=lambda path, first, last: plain_movie(path, last - first + 1, rate))
+        fake.open_otio(given_path)
         clock = iter(range(10**6))
         editor = ResolveEditor(fake.resolve, tmp_path / "media", clock_s=lambda: next(clock), sleep=lambda _: None)
-        foley_in_editor(editor, wish, client_seeing(Fraction(24)))
+        foley_in_editor(editor, wish, client_seeing(rate))
         fake.timeline.Export(str(output), fake.resolve.EXPORT_OTIO, fake.resolve.EXPORT_NONE)
     made = json.loads(output.read_text())
-    ours = made["tracks"]["children"][19:]
-    made["tracks"]["children"] = made["tracks"]["children"][:19]
+    count = len(given["tracks"]["children"])
+    ours = made["tracks"]["children"][count:]
+    made["tracks"]["children"] = made["tracks"]["children"][:count]
     assert made == given
     assert [one["name"] for one in ours] == (["Foley"] if kind == "file" else ["Foley", "Foley takes"])
     for one in ours:
-        assert [item["source_range"]["duration"]["value"] for item in one["children"][:2]] == [120, 36]
+        assert [item["source_range"]["duration"]["value"] for item in one["children"][:2]] == [5 * rate, rate + 12]
+
+
+def plain_movie(path, frame_count, rate):
+    write_flash_clip(path, frame_count, rate, [], width=64, height=36)
 
 
 def still(folder):

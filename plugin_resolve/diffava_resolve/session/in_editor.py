@@ -18,6 +18,7 @@ from diffava_resolve.editor.protocol import Change, Editor, Placement, Selection
 from diffava_resolve.errors import RequestError
 from diffava_resolve.session.finishing import Finishing
 from diffava_resolve.session.generate import PlacedClip, Plan, Wanted, plan_of, takes_of
+from diffava_resolve.session.leaks import LeakCheck
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.regenerate import context_of, render_part, render_whole
 from diffava_resolve.session.settings import FoleySettings
@@ -55,6 +56,7 @@ class FoleyWish:
     sampler: str = ""
     guide_strength: float = 1.0
     finishing: Finishing = Finishing()  # noqa: RUF009  frozen
+    leak_check: LeakCheck = "warn"
 
     def settings(self, shot: MarkerRegion | None = None) -> FoleySettings:
         """The wishes for one region; what a marker says itself comes first.
@@ -74,6 +76,7 @@ class FoleyWish:
             sampler=self.sampler,
             guide_strength=self.guide_strength,
             finishing=self.finishing,
+            leak_check=self.leak_check,
         )
 
 

@@ -189,7 +189,8 @@ class MediaPool(Scripted):
         count = min(count, media._frames - first)
         # At another rate than the timeline's, what is not a whole frame of the timeline is left out.
         duration = int(count * timeline._rate / media._rate)
-        start = int(info.get("recordFrame", timeline.GetEndFrame()))
+        end = timeline.GetEndFrame()
+        start = end if quirks.record_frame_ignored else int(info.get("recordFrame", end))
         item = TimelineItem(self._fake, timeline, kind, media, start, duration, first)
         if duration < 1:
             return None

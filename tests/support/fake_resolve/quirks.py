@@ -27,6 +27,11 @@ SWITCHES = {
         "what an append onto another clip gives: 'empty item' or 'nothing'",
         "MEASURED " + LEDGER,
     ),
+    "record_frame_ignored": (
+        False,
+        "what is appended lands at the end of the timeline",
+        "ASSUMED; CHANGELOG 20.0.1 says only that appending did not work in some scenarios",
+    ),
     "needs_selected_media": (
         False,
         "AppendToTimeline fails while no clip is selected in the pool",

@@ -56,11 +56,34 @@ def test_the_marks_come_first_then_the_selected_clips_then_the_playheads(desk_of
     assert spans(desk.editor.regions(Selection("playhead"))) == [(100, 200)]
 
 
-def test_marks_count_from_the_first_frame_at_every_start(desk_of):
-    desk = desk_of(rate=Fraction(30000, 1001), label=107_892, drop=True)
-    desk.fake.timeline.SetMarkInOut(10, 320)
+@pytest.mark.parametrize(
+    ("rate", "label", "drop"),
+    [
+        (Fraction(24000, 1001), 86_400, False),
+        (Fraction(24), 86_400, False),
+        (Fraction(25), 90_000, False),
+        (Fraction(30000, 1001), 108_000, False),
+        (Fraction(30000, 1001), 107_892, True),
+        (Fraction(30), 108_000, False),
+        (Fraction(50), 180_000, False),
+        (Fraction(60000, 1001), 215_784, True),
+        (Fraction(60), 216_000, False),
+        (Fraction(24), 0, False),
+    ],
+    ids=lambda value: f"{float(value):.5g}" if isinstance(value, Fraction) else None,
+)
+def test_sound_between_marks_is_exact_at_every_rate_and_start(desk_of, rate, label, drop):
+    desk = desk_of(rate=rate, label=label, drop=drop)
+    desk.fake.timeline.SetMarkInOut(101, 320)
     [found] = desk.editor.regions(Selection("marks"))
-    assert found.region == region(Fraction(30000, 1001), 107_892, 10, 321, drop=True)
+    assert found.region == region(rate, label, 101, 321, drop)
+    assert place(desk, found.region).region == found.region
+    [heard] = desk.heard()
+    assert (heard.start_sample, soundfile.info(heard.wav).frames >= found.region.sample_count) == (
+        round(101 * 48_000 / rate),
+        True,
+    )
+    assert desk.fake.timeline.GetMarkInOut()["audio"] == {"in": 101, "out": 320}
 
 
 @pytest.mark.parametrize(
@@ -271,8 +294,9 @@ def test_a_trim_that_the_projects_rate_does_not_have_is_refused(desk_of):
     assert desk.fake.seen() == before
 
 
-def test_a_resolve_that_says_it_placed_and_did_not_is_not_believed(desk_of):
-    desk = desk_of(lies_about_success=True)
+@pytest.mark.parametrize("quirk", ["lies_about_success", "record_frame_ignored"])
+def test_a_resolve_that_says_it_placed_and_did_not_is_not_believed(desk_of, quirk):
+    desk = desk_of(**{quirk: True})
     before = desk.fake.seen()
     with pytest.raises(OutputError, match="did not place"):
         place(desk)
