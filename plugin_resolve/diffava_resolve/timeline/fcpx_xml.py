@@ -42,8 +42,25 @@ def fcpx_xml(timeline: otio.schema.Timeline, rate: Fraction) -> str:
         for name in _TIME_ATTRIBUTES:
             if time := _TIME.fullmatch(element.get(name, "")):
                 element.set(name, _time(Fraction(int(time[1]), int(time[2] or 1)) * longer))
+    _put_media_where_clips_look(root)
     body = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n{body}\n'
+
+
+def _put_media_where_clips_look(root: ElementTree.Element) -> None:
+    """Let what is in a clip begin where its media's timecode does, as the clip's own `start` counts.
+
+    By Apple's "Timing Attributes" a clip shows its local timeline from `start` on, and what it holds lies there at its
+    `offset`. The adapter puts everything at offset 0, where a clip of media with a timecode never looks.
+    """
+    starts = {asset.get("id"): asset.get("start", "0s") for asset in root.iterfind("resources/asset")}
+    for clip in root.iter("clip"):
+        for held in clip:
+            media = held if held.tag == "video" else held.find("audio") if held.tag == "gap" else None
+            start = "0s" if media is None else starts.get(media.get("ref"), "0s")
+            if media is not None and start != "0s":
+                held.set("offset", start)
+                media.set("start", start)
 
 
 def _time(seconds: Fraction) -> str:
