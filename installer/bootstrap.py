@@ -449,7 +449,7 @@ def parse(arguments: "list[str]") -> argparse.Namespace:
     place = os.environ.get("DIFFAVA_ENV") or str(DEFAULT_FOLDER)
     parser.add_argument("--env", metavar="DIR", default=place, help="folder for the environment (or DIFFAVA_ENV)")
     parser.add_argument("--torch", choices=("auto", "cpu", "cuda"), default="auto", help="the build of PyTorch")
-    parser.add_argument("command", help="demo, test, doctor, install, repair, or any diffava command")
+    parser.add_argument("command", help="demo, test, doctor, install, repair, resolve, or any diffava command")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to the command")
     return parser.parse_args(arguments)
 
