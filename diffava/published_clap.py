@@ -65,13 +65,14 @@ def published_audio_tower(text: ClapTextEncoder, model: str, device: torch.devic
 
     Args:
         text: The model's own.
-        model: The preset's name.
+        model: The preset's name; audioldm-s-t2av and the like have the text tower of audioldm-s.
         device: Where it computes.
 
     Raises:
         CheckpointError: None of those that may be it is here and agrees with the text tower (cosine 0.99).
     """
-    wanted = (f"{model}-original", *CLAP_OF_MODEL.get(model, ()))
+    base = next((base for base in CLAP_OF_MODEL if model == base or model.startswith(f"{base}-")), model)
+    wanted = (f"{base}-original", *CLAP_OF_MODEL.get(base, ()))
     complaints = []
     for name in wanted:
         if name in published_names() and is_here(published(name)):

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from accelerate import init_empty_weights
+from filelock import FileLock
 from torch import Tensor, nn
 
 from diffava.checkpoints import audioldm_original as original
@@ -44,9 +45,15 @@ def converted_folder(config: ModelConfig) -> Path:
     plain = config.model_dump(mode="json")
     fingerprint = hashlib.sha256(json.dumps([plain, source], sort_keys=True).encode()).hexdigest()[:8]
     folder = cache_root() / "converted" / f"{config.name}-{fingerprint}"
-    if not (folder / MANIFEST).is_file():
-        parts = _Parts(config, source)
-        write_folder(folder, plain, parts, lambda unfinished: parts.tokenizer().save_pretrained(unfinished / TOKENIZER))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # a second process waits instead of converting as well
+        if not (folder / MANIFEST).is_file():
+            parts = _Parts(config, source)
+
+            def write_tokenizer(unfinished: Path) -> None:
+                parts.tokenizer().save_pretrained(unfinished / TOKENIZER)
+
+            write_folder(folder, plain, parts, write_tokenizer)
     return folder
 
 
