@@ -1,5 +1,6 @@
 """The whole job in the free Resolve from 21.1 on, without Python: by its Lua menu and the mailbox, and by files."""
 
+import importlib
 import re
 import threading
 from fractions import Fraction
@@ -11,7 +12,7 @@ from diffava_installer.resolve.rendering import LUA_SCRIPT, LauncherSettings, re
 from diffava_resolve.bridge.mailbox import MailboxChannel
 from diffava_resolve.bridge.remote import Bridge
 from diffava_resolve.cli import resolve as commands
-from diffava_resolve.cli.resolve_job import FORM, run_job
+from diffava_resolve.cli.resolve_job import AGAIN, FORM, NEXT, run_job
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.editor.resolve_editor import ResolveEditor
 from diffava_resolve.errors import ServerError
@@ -106,6 +107,36 @@ def test_the_whole_job_runs_in_the_sandbox(menu, fake, tmp_path):
     for same in ("page", "marks", "playhead", "bin", "jobs", "render"):
         assert after[same] == before[same]
     assert not list((tmp_path / "own" / "mailbox").iterdir()), "the mailbox is empty again"
+
+
+def press(menu, answers, folder):
+    well = run_job(
+        menu.bridge, lambda _: answers, ScriptedClient, lambda resolve: ResolveEditor(resolve, folder / "media")
+    )
+    menu.ends()
+    assert well, menu.lua.said
+    return menu.lua.said[0]
+
+
+def test_a_clip_gets_new_takes_a_new_part_and_another_take_is_heard(runtime, fake, tmp_path):
+    """Three presses on the menu after the first, each a run of the script."""
+    press(Menu(runtime, fake, tmp_path), ANSWERS, tmp_path)
+    heard = [foley_of(fake)[9]]
+    for what, marks in ((AGAIN, (12, 35)), (AGAIN, (16, 27)), (NEXT, (12, 35))):
+        fake.timeline.SetMarkInOut(*marks)
+        again = importlib.import_module(type(runtime).__module__).LuaRuntime(unpack_returned_tuples=True)
+        said = press(Menu(again, fake, tmp_path), {**ANSWERS, "what": what, "prompt": ""}, tmp_path)
+        heard.append(heard_of(fake))
+    assert "take 1 is heard now" in said
+    assert len(set(heard)) == 3
+    assert heard[3] == heard[0]
+
+
+def heard_of(fake):
+    """The file of the one Foley clip that is not muted."""
+    tracks = [track for track in fake.seen()["tracks"]["audio"] if track[0].startswith("Foley") and track[2]]
+    [path] = [clip[9] for track in tracks for clip in track[4] if clip[5]]
+    return path
 
 
 def test_a_server_that_fails_changes_nothing_and_is_told_in_resolve(menu, fake, tmp_path):

@@ -7,10 +7,11 @@ from diffava_resolve.bridge.failures import EditorGoneError
 from diffava_resolve.bridge.forms import Answers, Asker, Field, Form
 from diffava_resolve.bridge.remote import Bridge
 from diffava_resolve.cli.clips import timecode
+from diffava_resolve.cli.resolve_clip import clip_pointed_at, hear_next_take, part_pointed_at
 from diffava_resolve.client.protocol import Event, FoleyClient, Progress, Queued
 from diffava_resolve.editor.protocol import Editor, Selection
 from diffava_resolve.errors import FoleyError
-from diffava_resolve.session.in_editor import FoleyOutcome, FoleyWish, foley_in_editor
+from diffava_resolve.session.in_editor import FoleyOutcome, FoleyWish, foley_in_editor, regenerate_in_editor
 from diffava_resolve.session.shots import ShotBegun
 
 TITLE = "DiffAVA Foley"
@@ -20,6 +21,11 @@ WHERE = {
     _MARKERS: Selection("markers"),
     "The whole timeline": Selection("whole"),
 }
+NEW, AGAIN, NEXT = (
+    "New sound",
+    "New takes for the DiffAVA clip there, or for the part of it between the marks",
+    "Hear the next take of the DiffAVA clip there",
+)
 PICTURES = {
     "The clips' own media; the graded picture where they cannot be read": "auto",
     "The clips' own media": "source",
@@ -28,6 +34,7 @@ PICTURES = {
 FORM = Form(
     TITLE,
     (
+        Field("what", "What to do", "choice", NEW, (NEW, AGAIN, NEXT)),
         Field("prompt", "What should be heard"),
         Field("negative", "What should not be heard"),
         Field("where", "Where", "choice", next(iter(WHERE)), tuple(WHERE)),
@@ -80,11 +87,9 @@ def run_job(bridge: Bridge, ask: Asker, connect: Connect, editor_of: EditorOf, m
         if answers is None:
             bridge.end("Nothing was done.", ok=True)
             return True
-        wish = wish_of(answers)
-        bridge.show("Looking for the server ...")
-        outcome = foley_in_editor(editor_of(bridge.resolve), wish, connect(), follow(bridge))
+        text = _done(answers, editor_of(bridge.resolve), bridge, connect)
         bridge.settle()
-        _tell(bridge, ask, in_words(outcome), ok=True)
+        _tell(bridge, ask, text, ok=True)
         return True
     except EditorGoneError:
         raise
@@ -93,6 +98,22 @@ def run_job(bridge: Bridge, ask: Asker, connect: Connect, editor_of: EditorOf, m
         bridge.settle()
         _tell(bridge, ask, str(error) or "Cancelled; nothing was changed.", ok=False)
         return False
+
+
+def _done(answers: Answers, editor: Editor, bridge: Bridge, connect: Connect) -> str:
+    """Do what the form asks for; what came of it, in words."""
+    wish = wish_of(answers)
+    if answers["what"] == NEXT:
+        clip, _ = clip_pointed_at(editor, wish.selection)
+        number, placement = hear_next_take(editor, clip)
+        return "\n".join([f"{clip.clip_id}: take {number} is heard now.", *placement.notes])
+    pointed_at = clip_pointed_at(editor, wish.selection) if answers["what"] == AGAIN else None
+    bridge.show("Looking for the server ...")
+    if pointed_at is None:
+        return in_words(foley_in_editor(editor, wish, connect(), follow(bridge)))
+    clip, region = pointed_at
+    part = part_pointed_at(clip, region)
+    return in_words(regenerate_in_editor(editor, clip.clip_id, wish, connect(), follow(bridge), part=part))
 
 
 def follow(bridge: Bridge) -> Callable[[Event | ShotBegun], None]:
