@@ -40,9 +40,10 @@ def main() -> int:
         work = Path(folder)
         sound_s = write_pairs(work, arguments.recordings, arguments.pairs, arguments.longest_s)
         weights = write_weights(work / "weights", ("vggish", "cnn14"))
-        rows = [measure(work, weights, table) for table in arguments.table]
-    for row in rows:
-        row["time_per_sound"] = round(row["time_s"] / sound_s, 3)
+        rows = []
+        for table in arguments.table:
+            rows.append(measure(work, weights, table, sound_s))
+            print(json.dumps(rows[-1]), flush=True)  # the next one may take long
     print(f"{'table':<16} {'time s':>8} {'time / sound':>13} {'processor s':>12} {'peak MiB':>9}")
     for row in rows:
         print(
@@ -92,7 +93,7 @@ def _references(recordings, rng, longest_s):
             yield samples[: round(longest_s * rate_hz), 0], rate_hz
 
 
-def measure(work: Path, weights: Path, table: str) -> dict:
+def measure(work: Path, weights: Path, table: str, sound_s: float) -> dict:
     """One table in a process of its own; what it prints is shown."""
     started = time.monotonic()
     process = subprocess.Popen(
@@ -106,9 +107,11 @@ def measure(work: Path, weights: Path, table: str) -> dict:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"`diffava evaluate {table}` ended with exit code {process.returncode}")
+    time_s = time.monotonic() - started
     return {
         "table": table,
-        "time_s": round(time.monotonic() - started, 1),
+        "time_s": round(time_s, 1),
+        "time_per_sound": round(time_s / sound_s, 3),
         "processor_s": round(usage.ru_utime + usage.ru_stime, 1),
         "peak_mib": round(usage.ru_maxrss / 1024),
     }

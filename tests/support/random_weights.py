@@ -61,14 +61,25 @@ def c3d_weights() -> dict[str, Tensor]:
     return drawn
 
 
-def write_weights(folder: Path, names: tuple[str, ...] = ("vggish", "cnn14", "c3d")) -> Path:
+def thin(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of the same shapes whose rows are one drawn row, moved on by one each: files of them are small."""
+    return {name: _overlapping(value) if value.dim() > 1 else value for name, value in weights.items()}
+
+
+def _overlapping(value: Tensor) -> Tensor:
+    row = value[0].numel()
+    drawn = value.reshape(-1)[: row + len(value)].clone()
+    return drawn.as_strided(value.shape, (1, *torch.empty(value.shape[1:], device="meta").stride()))
+
+
+def write_weights(folder: Path, names: tuple[str, ...] = ("vggish", "cnn14", "c3d"), is_thin: bool = False) -> Path:
     """A folder with files as their owners publish them, but random."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = {
-        "vggish": vggish_weights,
-        "cnn14": lambda: {"iteration": 1, "model": cnn14_weights(), "sampler": {"indexes": np.arange(3)}},
-        "c3d": lambda: {"state_dict": c3d_weights()},
-    }
+    drawn = {"vggish": vggish_weights, "cnn14": cnn14_weights, "c3d": c3d_weights}
+    around = {"cnn14": {"iteration": 1, "sampler": {"indexes": np.arange(3)}}}
+    inside = {"cnn14": "model", "c3d": "state_dict"}
     for name in names:
-        torch.save(made[name](), folder / FILES[name])
+        weights = thin(drawn[name]()) if is_thin else drawn[name]()
+        whole = {**around.get(name, {}), inside[name]: weights} if name in inside else weights
+        torch.save(whole, folder / FILES[name])
     return folder

@@ -61,7 +61,7 @@ def _onset_error(items: Sequence[Item]) -> Taken:
                     unit="ms",
                 )
             )
-    return Taken(figures, {"onset_error_ms": [1000 * error for one in matched for error in one.errors_s]})
+    return Taken(figures, {"onset_errors_ms": [1000 * error for one in matched for error in one.errors_s]})
 
 
 def _energy(items: Sequence[Item]) -> Taken:

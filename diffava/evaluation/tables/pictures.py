@@ -38,7 +38,7 @@ def draw_distributions(outcome: Outcome, path: Path) -> bool:
         unit = " (ms)" if key.endswith("_ms") else ""
         axis.set(
             title=f"{titles.get(key, key.removesuffix('_ms').replace('_', ' '))}{unit}, {len(values)} values",
-            ylabel="clips",
+            ylabel="how many",
         )
     unfinished = path.with_suffix(".unfinished")
     figure.savefig(unfinished, dpi=80, format="png")

@@ -1,5 +1,6 @@
 """`diffava evaluate TABLE`: figures, intervals, files and sentences of the command, on sounds that are drawn here."""
 
+import gzip
 import json
 from fractions import Fraction
 
@@ -11,7 +12,7 @@ from diffava.checkpoints.embedded import embedded_folder
 from diffava.cli import run
 from diffava.evaluation.tables.clap import Clap, clap_folder, open_clap
 from support.clips import write_flash_clip
-from support.random_weights import write_weights
+from support.random_weights import FILES, write_weights
 
 RATE_HZ = 16_000
 COUNT = 12
@@ -58,7 +59,7 @@ def test_timing_needs_no_download_and_finds_what_is_20_ms_late(work, capsys):
     assert "12 pairs" in printed.err
     assert "onset F1" in printed.err
     assert (found["pairs"], found["missing"], found["weights"]) == (12, {}, {})
-    assert found["quantiles"]["onset_error_ms"]["0.5"] == pytest.approx(20, abs=5)
+    assert found["quantiles"]["onset_errors_ms"]["0.5"] == pytest.approx(20, abs=5)
     assert json.loads((work / "out-timing" / "figures.json").read_text()) == found
     assert (work / "out-timing" / "distributions.png").read_bytes().startswith(b"\x89PNG")
 
@@ -82,7 +83,7 @@ def test_a_changed_sound_is_measured_anew_and_others_are_not(work, capsys, monke
 
 
 def test_the_papers_table_of_networks_with_random_weights_says_that_they_are_not_the_published(work, capsys):
-    weights = write_weights(work / "weights", ("vggish", "cnn14"))
+    weights = write_weights(work / "weights", ("vggish", "cnn14"), is_thin=True)
     code, found, _ = evaluate(work, capsys, "audioldm-eval", "--weights", str(weights), "--json")
     assert code == 0
     assert list(found["figures"]) == ["is@1", "kl_softmax@1", "kl_sigmoid@1", "fad@1", "fd@1"]
@@ -91,6 +92,33 @@ def test_the_papers_table_of_networks_with_random_weights_says_that_they_are_not
         assert figure["low"] <= figure["high"]
         assert figure["count"] == COUNT
     assert found["weights"]["cnn14-16k"]["is_the_published_file"] is False
+
+
+def test_t2av_bench_is_of_the_pairs_that_have_a_film_and_a_caption_with_a_known_word(work, capsys, tmp_path):
+    weights = write_weights(tmp_path / "weights", ("vggish", "c3d"), is_thin=True)
+    vectors = {word: np.random.default_rng(len(word)).standard_normal(300) for word in ("wooden", "knock", "dog")}
+    with gzip.open(weights / FILES["word2vec"], "wb") as file:
+        file.write(f"{len(vectors)} 300\n".encode())
+        for word, vector in vectors.items():
+            file.write(word.encode() + b" " + vector.astype("<f4").tobytes())
+    films = tmp_path / "films"
+    films.mkdir()
+    for number in range(4):
+        write_flash_clip(films / f"{number:02}.mp4", 16, Fraction(24), [3 + number], width=64, height=48)
+    captions = {"00": "a wooden knock", "01": "a dog", "02": "knock", "03": "qwerty"}
+    (tmp_path / "captions.json").write_text(json.dumps(captions))
+    given = ("--videos", str(films), "--captions", str(tmp_path / "captions.json"), "--weights", str(weights))
+    code, found, _ = evaluate(work, capsys, "t2av-bench", *given, "--json")
+    assert code == 0
+    assert found["missing"] == {}
+    counts = {figure["key"]: figure["count"] for [figure] in found["figures"].values()}
+    assert counts == {
+        "fad": COUNT, "favd_joint": 4, "fatd_joint": 3, "favtd_joint": 3, "favd_cross": 4, "fatd_cross": 3,
+        "favtd_cross": 3,
+    }  # fmt: skip
+    for [figure] in found["figures"].values():
+        assert np.isfinite([figure["value"], figure["low"], figure["high"]]).all()
+    assert found["figures"]["favd_cross@1"][0]["real"] > 0
 
 
 def test_metrics_whose_weights_or_inputs_are_not_here_are_told_and_the_others_run(work, capsys, monkeypatch, tmp_path):
