@@ -17,7 +17,8 @@ from diffava_resolve.cli.options import ServerOptions, SoundOptions
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.cli.resolve_job import in_words, run_job
 from diffava_resolve.editor.protocol import Selection
-from diffava_resolve.session.in_editor import FoleyWish, PictureWish, foley_in_editor
+from diffava_resolve.session.in_editor import FoleyWish, foley_in_editor
+from diffava_resolve.session.shown import PictureWish
 
 resolve = App(name="resolve", help="DiffAVA in DaVinci Resolve: put it into the menu, or work from outside.")
 _INSTALLER = "diffava_installer.resolve.command"
