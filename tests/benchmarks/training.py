@@ -93,7 +93,7 @@ def largest_difference(one: Path, other: Path) -> float:
     return max(float((a[name] - b[name]).abs().max()) for name in a)
 
 
-def main() -> None:
+def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
@@ -102,7 +102,11 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=96)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--control-steps", type=int, default=60)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = read_options()
     work, model = options.work, options.model
     library = load_takes(read_recordings(options.recordings), work / "takes")
     for split, count, seed in (("generator", options.clips, 90_000_000), ("held_out", options.held_out, 95_000_000)):

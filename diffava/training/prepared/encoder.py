@@ -22,7 +22,8 @@ from torch import Tensor
 from diffava.checkpoints.folder import weights_sha256
 from diffava.condition.hits import pick_hits
 from diffava.condition.timing_guide import energy_curve, onset_curve
-from diffava.errors import ConfigError, DataError
+from diffava.errors import ConfigError, DataError, RequestError
+from diffava.features.clap import ClapAudioEncoder
 from diffava.features.encoder import PromptAndPictureEncoder
 from diffava.features.mel_audio import AudioEncoder
 from diffava.features.video import SeenGroup
@@ -97,7 +98,7 @@ class ModelClipEncoder:
         """Arrays of the shapes that the module names.
 
         Raises:
-            DataError: The clip is shorter than a second.
+            DataError: The clip is shorter than a second, or a caption longer than CLAP reads.
         """
         rate = self._spec.frame_rate
         length_s = min(float(len(media.rgb) / rate), len(media.samples) / RATE_HZ)
@@ -110,14 +111,22 @@ class ModelClipEncoder:
         arrays = {
             "present": present,
             "seconds": _half(self._heard(samples, seconds), self._seconds),
-            "sound": _half(self._audio.encode(samples[None, : len(media.samples)])[0]),
+            "sound": _half(self._audio.encode(samples[None, : self._longest_heard(media)])[0]),
             "video": _half(torch.stack([group.token for group in groups[:seconds]]), self._seconds),
             "captions": np.stack([self._embed(caption) for caption in captions]),
         }
         return arrays | self._for_control(samples, groups) if self._settings.for_control else arrays
 
     def _read(self, caption: str) -> np.ndarray:
-        return _half(self._features.text.encode([caption])[0])
+        try:
+            return _half(self._features.text.encode([caption])[0])
+        except RequestError as error:
+            raise DataError(str(error)) from error
+
+    def _longest_heard(self, media: Media) -> int:
+        """Samples of the clip, or as many as CLAP's published tower hears at once: its first 10 s."""
+        limit = self._audio.window_samples if isinstance(self._audio, ClapAudioEncoder) else len(media.samples)
+        return min(limit, len(media.samples))
 
     def _heard(self, samples: Float[Tensor, "S"], seconds: int) -> Float[Tensor, "T D"]:
         window = round(self._settings.audio_window_s * RATE_HZ)

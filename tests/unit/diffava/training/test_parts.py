@@ -13,7 +13,7 @@ from diffava.builders import load, open_model
 from diffava.cli.command import run as diffava
 from diffava.condition.operators import OPERATORS
 from diffava.config import load_config
-from diffava.errors import ConfigError
+from diffava.errors import ConfigError, DataError
 from diffava.spec import FoleyRequest
 from diffava.training.corpora.video_folder import VideoFolder
 from diffava.training.part_recipe import AlignmentRecipe, ControlRecipe, read_part_recipe
@@ -21,7 +21,7 @@ from diffava.training.parts import Run, train_alignment, train_control
 from diffava.training.prepared.audio_tower import audio_tower
 from diffava.training.prepared.clips import PreparedClips
 from diffava.training.prepared.encoder import ModelClipEncoder, Settings
-from diffava.training.prepared.media import read_media
+from diffava.training.prepared.media import Media, read_media
 from diffava.training.prepared.preparation import prepare
 from diffava.training.run_folder import LOG
 from support.movies import RATE_HZ, write_movie
@@ -93,6 +93,15 @@ def test_a_prepared_clip_has_what_both_losses_need(of_transformer, of_unet):
         assert item["energy"].shape == item["onsets"].shape == (frames, spec.vae_factor)
         assert item["energy"][5:-5].min() > 0.5  # a tone of -13 dB throughout
         assert ("seen_energy" in item) == (folder is of_transformer)  # X-CLIP tells no time
+
+
+def test_a_clip_of_a_whole_window_fits_clap_and_a_caption_that_does_not_says_so():
+    pipeline = open_model("nano-audioldm-t2av")
+    encoder = ModelClipEncoder(pipeline, audio_tower(pipeline), Settings(clip_s=10.24))
+    media = Media(np.zeros((16, 32, 32, 3), np.uint8), np.zeros(round(10.24 * RATE_HZ), np.float32))
+    assert encoder.encode(media, ("rain",))["present"].tolist() == [True] * 2 + [False] * 8
+    with pytest.raises(DataError, match="shorten it"):
+        encoder.encode(media, ("rain " * 400,))
 
 
 def test_eq_2_begins_at_t_log_b_and_only_the_alignment_changes(of_transformer, tmp_path):
