@@ -43,8 +43,12 @@ class FinishOptions:
 
 
 def _loudness(text: str | None) -> float | Literal["match", "off"] | None:
-    if text is None or text == "match" or text == "off":
-        return text
+    if text is None:
+        return None
+    if text == "match":
+        return "match"
+    if text == "off":
+        return "off"
     try:
         return float(text)
     except ValueError as error:

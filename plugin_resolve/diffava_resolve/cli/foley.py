@@ -14,7 +14,7 @@ from diffava_resolve.cli.guide import TimelineGuideOptions
 from diffava_resolve.cli.options import Leaks, Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
-from diffava_resolve.session import FoleySettings, Wanted, generate_foley, generate_shots, shots_of_markers
+from diffava_resolve.session import FoleySettings, PlacedClip, Wanted, generate_foley, generate_shots, shots_of_markers
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.read import read_timeline
@@ -58,7 +58,7 @@ def foley(
     with server.connect(output) as client:
         model = client.info().model(server.model_name)
         with output.progress() as bar:
-            make = generate_shots if markers else generate_foley
+            make = partial(_shots, output) if markers else generate_foley
             placed = make(cut, timeline, wanted, client, out, track_name=track, on_event=bar.show)
     for placed_clip in placed:
         output.line(f"{placed_clip.clip_id}  {format_region(placed_clip.region)}  on {placed_clip.track_name}")
@@ -72,6 +72,15 @@ def foley(
     output.result(
         {"timeline": str(out), "model": model.name, "clips": [clip_json(placed_clip) for placed_clip in placed]}
     )
+
+
+def _shots(output: Output, *arguments: Any, **options: Any) -> tuple[PlacedClip, ...]:
+    """`generate_shots`; who presses Ctrl-C is told that what is done is kept."""
+    try:
+        return generate_shots(*arguments, **options)
+    except KeyboardInterrupt:
+        output.warn("The shots that are done are kept; the same command goes on from there.")
+        raise
 
 
 def _wanted(

@@ -33,7 +33,7 @@ def reach(samples: np.ndarray, above: float = 0.0) -> np.ndarray:
 
     What lies before and behind `samples` counts as silence: give `HALF_TAPS` samples more on each side and drop them.
     """
-    magnitudes = np.abs(samples)
+    magnitudes: np.ndarray = np.abs(samples)
     if not len(samples) or magnitudes.max() * _GROWTH <= above:
         return magnitudes
     padded = np.pad(samples.astype(np.float64), (HALF_TAPS - 1, HALF_TAPS))

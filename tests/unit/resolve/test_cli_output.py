@@ -4,6 +4,7 @@ import json
 
 from diffava_resolve.cli.output import Output
 from diffava_resolve.client.protocol import Progress, Queued, Started
+from diffava_resolve.session import ShotBegun
 
 EVENTS = (
     Queued(2),
@@ -34,6 +35,17 @@ def test_a_terminal_gets_each_stage_in_words(capsys, monkeypatch):
     assert said.out == ""
     assert "Writing the sound" in said.err
     assert "Measuring how it fits" in said.err
+
+
+def test_a_shot_list_has_one_bar_for_the_whole_above_each_shots_own(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    output = Output(as_json=False)
+    with output.progress() as bar:
+        for number in (1, 2):
+            for event in (ShotBegun(number, 20, "footsteps in snow"), *EVENTS):
+                bar.show(event)
+    assert "Shot 2 of 20: footsteps in snow" in capsys.readouterr().err
 
 
 def test_json_is_the_only_line_on_stdout(capsys):
