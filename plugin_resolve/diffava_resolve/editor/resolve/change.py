@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from diffava_resolve.editor.protocol import Placement
-from diffava_resolve.editor.resolve.audio_tracks import track_with_room
+from diffava_resolve.editor.resolve.audio_tracks import items_on, track_with_room
 from diffava_resolve.editor.resolve.generated import GeneratedClip, TakeItem, generated_clips
 from diffava_resolve.editor.resolve.media import imported, media_path_of
 from diffava_resolve.editor.resolve.placing import Placer, Spot
 from diffava_resolve.editor.resolve.program import Program, offers
-from diffava_resolve.editor.resolve.records import Record, RecordedTake, forget, keep
+from diffava_resolve.editor.resolve.records import Record, RecordedTake, Records, forget, keep
 from diffava_resolve.editor.resolve.steps import Steps
 from diffava_resolve.errors import OutputError, RequestError
 from diffava_resolve.spec import Region
 from diffava_resolve.timeline.place import CLIP_NAME_CHARACTERS, PlacedTake
+from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.takes import FoleyClip
 
 
@@ -168,18 +169,20 @@ class ResolveChange:
         self._steps.done(f"the track {name}", lambda: bool(timeline.SetTrackEnable("audio", one.track, not is_heard)))
 
     def _read_back(self, wanted: TakeItem, clip_id: str, region: Region) -> Placement:
-        """Where the clip lies now, by a new reading of the timeline."""
-        for clip in generated_clips(self._program):
-            heard = clip.heard
-            if clip.clip_id == clip_id and heard.item.GetUniqueId() == wanted.item.GetUniqueId():
-                start = heard.start - self._program.label_frame
-                found = self._program.region(start, start + int(heard.item.GetDuration()))
-                if found != region:
-                    raise OutputError(
-                        f"{clip_id} should lie at frames {region} and lies at {found}; it was taken back."
-                    )
-                return Placement(clip_id, self._timeline.GetTrackName("audio", heard.track), found)
-        raise OutputError(f"{clip_id} is not on the timeline after it was placed; nothing was changed.")
+        """Where the clip lies now, by listing its track again: that of a long timeline alone, not all of them."""
+        identity, timeline = wanted.item.GetUniqueId(), self._timeline
+        item = next((one for one in items_on(timeline, wanted.track) if one.GetUniqueId() == identity), None)
+        record = None if item is None else Records(timeline).of(item)
+        if item is None or record is None or record.clip_id != clip_id:
+            raise OutputError(f"{clip_id} is not on the timeline after it was placed; nothing was changed.")
+        start = int(item.GetStart()) - self._program.label_frame
+        found = self._program.region(start, start + int(item.GetDuration()))
+        if found != region or not _is_enabled(item):
+            raise OutputError(
+                f"{clip_id} should be heard {format_region(region)} and lies {format_region(found)}; nothing was "
+                "changed."
+            )
+        return Placement(clip_id, timeline.GetTrackName("audio", wanted.track), found)
 
     def _found(self, clip: FoleyClip) -> GeneratedClip:
         clip_id = clip.clip_id.partition("~")[0]

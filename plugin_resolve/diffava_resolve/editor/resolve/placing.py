@@ -152,7 +152,10 @@ def _as_it_is(program: Program, media: Any, track: int) -> Iterator[bool]:
 
 @contextmanager
 def _with_selection(program: Program, media: Any, track: int) -> Iterator[bool]:
-    """20.3 before 20.3.2 appends nothing while no clip is selected in the media pool (list of changes, 20.3.2)."""
+    """20.3 before 20.3.2 appends nothing while no clip is selected in the media pool (list of changes, 20.3.2).
+
+    The take stays selected: no call takes a selection away.
+    """
     pool = program.pool
     wanted = offers(pool, "SetSelectedClip") and offers(pool, "GetSelectedClips") and not pool.GetSelectedClips()
     if wanted:
