@@ -46,11 +46,10 @@ class Syllables:
     def is_speech_like(self) -> bool:
         """Whether all of it is as in speech.
 
-        Measured on 400 of the 817 recordings at hand of at least a second (foley, ambience, animals, voices; no
-        speech): 13 are wrongly called speech-like (3 %), all of them voices and calls (crying babies, a laugh, a
-        rooster, a coyote). Of 60 sentences of a speech synthesiser in 20 voices all are found, under foley 10 dB
-        quieter 93 %, under foley as loud 43 %. No real speech was at hand to measure. `tests/benchmarks/leaks.py`
-        measures again.
+        Measured (`tests/benchmarks/leaks.py`) on 400 of the 817 recordings at hand of at least a second (foley,
+        ambience, animals, voices; no speech): 13 are wrongly called speech-like (3 %), all of them voices and calls
+        (crying babies, a laugh, a rooster, a coyote). Of 60 sentences of a speech synthesiser in 20 voices all are
+        found, under foley 10 dB quieter 92 %, under foley as loud 52 %. No real speech was at hand to measure.
         """
         return (
             self.count >= 4
