@@ -24,9 +24,10 @@ def main(given):
     except ImportError:
         print("DiffAVA Foley: its files have moved; run `python3 installer/bootstrap.py resolve repair`.")
         return 1
-    if "--probe" in sys.argv[1:]:
+    options = getattr(sys, "argv", [])[1:]  # a Python inside another program need not have any
+    if "--probe" in options:
         return start.probe()
-    if "--serve" in sys.argv[1:]:
+    if "--serve" in options:
         return start.serve_stdio()
     return start.from_menu(given, SETTINGS)
 

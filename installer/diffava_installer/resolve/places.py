@@ -31,7 +31,7 @@ class Surroundings:
         elif self.platform == "win32":
             base = self._of("APPDATA", "AppData/Roaming") / "Blackmagic Design" / "DaVinci Resolve" / "Support"
         else:
-            base = self._of("XDG_DATA_HOME", ".local/share") / "DaVinciResolve"
+            base = self.home / ".local" / "share" / "DaVinciResolve"  # whatever XDG_DATA_HOME says: Resolve asks nobody
         return base / "Fusion" / "Scripts" / "Utility"
 
     @property

@@ -125,7 +125,11 @@ def ask_in_window(form: Form) -> Answers | None:
             answers[field.name] = max(1, int(text)) if field.kind == "number" and text.isdigit() else text
         root.destroy()
 
-    ttk.Button(frame, text=form.yes, command=accept, default="active").grid(column=1, sticky="e")
+    buttons = ttk.Frame(frame)
+    buttons.grid(column=1, sticky="e", pady=(8, 0))
+    if form.no:
+        ttk.Button(buttons, text=form.no, command=root.destroy).grid(row=0, column=0)
+    ttk.Button(buttons, text=form.yes, command=accept, default="active").grid(row=0, column=1)
     root.bind("<Return>", lambda _event: accept())
     root.bind("<Escape>", lambda _event: root.destroy())
     root.mainloop()

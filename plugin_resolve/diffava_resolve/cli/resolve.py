@@ -30,6 +30,13 @@ resolve.command(f"{_INSTALLER}:uninstall_from_resolve", name="uninstall", help="
 resolve.command(f"{_INSTALLER}:status_in_resolve", name="status", help="Say whether it is there, and whole.")
 resolve.command("diffava_resolve.cli.companion:companion", name="companion", help="What the menu starts; not by hand.")
 
+BY_FILES = (
+    "In Resolve: File, Export, Timeline, as cut.otio.",
+    'diffava foley cut.otio --prompt "what should be heard" --range 01:00:05:00 01:00:09:00 -o out.otio\n'
+    "   (or --markers: every marker with a duration is a shot, its note is the prompt)",
+    "In Resolve: File, Import, Timeline, out.otio. The sound is on a new audio track; the rest is as it was.",
+)
+
 
 @resolve.command
 def foley(
@@ -104,14 +111,12 @@ def listen(*, once: bool = False, server: ServerOptions = ServerOptions()) -> No
 
 
 @resolve.command
-def files() -> None:
+def files(*, json: AsJson = False) -> None:
     """Say the shortest way without any script: by files."""
-    Output(as_json=False).line(
-        "1. In Resolve: File, Export, Timeline, as cut.otio.\n"
-        '2. diffava foley cut.otio --prompt "what should be heard" --range 01:00:05:00 01:00:09:00 -o out.otio\n'
-        "   (or --markers: every marker with a duration is a shot, its note is the prompt)\n"
-        "3. In Resolve: File, Import, Timeline, out.otio. The sound is on a new audio track; the rest is as it was."
-    )
+    output = Output(json)
+    for number, step in enumerate(BY_FILES, 1):
+        output.line(f"{number}. {step}")
+    output.result({"steps": list(BY_FILES)})
 
 
 def mailbox_folder() -> Path:

@@ -68,7 +68,7 @@ def serve_stdio():
 def complain(text):
     """Tell the person in Resolve's console."""
     print("DiffAVA Foley: {}".format(text))
-    sys.stdout.flush()
+    getattr(sys.stdout, "flush", str)()  # the console's stand-in for a file may have none
 
 
 def start_companion(command, log):

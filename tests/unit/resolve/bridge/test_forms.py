@@ -1,6 +1,11 @@
 """Asking a person: on a terminal, in whichever place can show a form, and by markers where none can."""
 
 import io
+import json
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -50,6 +55,55 @@ def test_without_a_screen_or_without_tkinter_a_window_is_refused(monkeypatch):
     monkeypatch.setattr("sys.platform", "linux")
     with pytest.raises(CallRefusedError):
         ask_in_window(SMALL)
+
+
+# Runs in a process of its own: Xlib ends the process whose screen goes away.
+IN_A_WINDOW = """
+import json, tkinter
+from diffava_resolve.bridge.forms import Field, Form, ask_in_window
+fields = (Field("prompt", "Prompt"), Field("kind", "Kind", "choice", "a", ("a", "b")), Field("n", "N", "number", 2))
+made = tkinter.Tk
+def below(widget, kind):
+    found = [widget] if widget.winfo_class() == kind else []
+    return found + [one for child in widget.winfo_children() for one in below(child, kind)]
+def asked(form, typed, button):
+    def act(root):
+        for entry in below(root, "TEntry"):
+            entry.insert(0, typed)
+        [one for one in below(root, "TButton") if one["text"] == button][0].invoke()
+    def window():
+        root = made()
+        root.after_idle(act, root)
+        return root
+    tkinter.Tk = window
+    return ask_in_window(form)
+form = Form("Title", fields, yes="Generate", no="Cancel")
+told = Form("Title", text="One clip.")
+print(json.dumps([asked(form, "rain", "Generate"), asked(form, "", "Cancel"), asked(told, "", "OK")]))
+"""
+
+
+def test_a_window_of_our_own_takes_what_is_typed_and_can_be_cancelled():
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    if shutil.which("Xvfb") is None:
+        pytest.skip("there is no Xvfb to show a window on")
+    reader, writer = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL) as screen:
+        os.close(writer)
+        with os.fdopen(reader) as said:
+            display = f":{said.readline().strip()}"  # said once it is there
+        answer = subprocess.run(
+            [sys.executable, "-c", IN_A_WINDOW],
+            env={**os.environ, "DISPLAY": display},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        screen.terminate()
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout) == [{"prompt": "rain", "kind": "a", "n": 2}, None, {}]
 
 
 def test_where_nobody_can_be_asked_the_markers_say_everything():
