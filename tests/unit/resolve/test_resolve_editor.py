@@ -100,6 +100,14 @@ def test_what_is_not_there_is_said(desk_of, version, where, sentence):
         desk_of(version).editor.regions(Selection(where))
 
 
+def test_resolve_says_whether_numbers_are_dropped_where_the_export_cannot(desk_of):
+    """From 00:00:00;00 nothing in an .otio tells; a person may type colons all the same."""
+    rate = Fraction(30000, 1001)
+    for drop, start in ((True, 1800), (False, 1802)):
+        [found] = desk_of(rate=rate, label=0, drop=drop).editor.regions(Selection("range", "00:01:00:02", "f1900"))
+        assert found.region == region(rate, 0, start, 1900, drop)
+
+
 def test_one_mark_alone_is_refused(desk_of):
     desk = desk_of()
     desk.fake.timeline._marks = {"video": {"in": 5}}
