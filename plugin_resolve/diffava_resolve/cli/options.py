@@ -96,7 +96,7 @@ class ServerOptions:
 class SoundOptions:
     """How the model is asked; what is not given is the model's own choice."""
 
-    negative: Annotated[str, Parameter(help="What should not be heard.")] = ""
+    negative: Annotated[str | None, Parameter(help="What should not be heard.")] = None
     seed: Annotated[
         int | None, Parameter(help="The first take's seed, the next takes count on; by default random.")
     ] = None
@@ -114,7 +114,7 @@ class SoundOptions:
         """These options with what was not given taken from an earlier job; never its seed."""
         return replace(
             self,
-            negative=self.negative or job.negative_prompt,
+            negative=job.negative_prompt if self.negative is None else self.negative,
             steps=self.steps or job.step_count,
             guidance=self.guidance or job.guidance_scale,
             sampler=self.sampler or job.sampler,
@@ -136,7 +136,7 @@ class SoundOptions:
         """
         return FoleySettings(
             prompt=prompt,
-            negative_prompt=self.negative,
+            negative_prompt=self.negative or "",
             model=model,
             take_count=take_count,
             seed=self.seed,

@@ -13,7 +13,8 @@ from diffava_resolve.bridge.launch import outside
 from diffava_resolve.bridge.mailbox import MailboxChannel
 from diffava_resolve.bridge.remote import Bridge
 from diffava_resolve.cli.clips import clip_json, take_in_words
-from diffava_resolve.cli.options import ServerOptions, SoundOptions
+from diffava_resolve.cli.finishing import FinishOptions
+from diffava_resolve.cli.options import Leaks, ServerOptions, SoundOptions
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.cli.resolve_job import in_words, run_job
 from diffava_resolve.editor.protocol import Selection
@@ -50,6 +51,8 @@ def foley(
     track: Annotated[str, Parameter(help="Audio track to put the sound on.")] = "Foley",
     picture: Annotated[PictureWish, Parameter(help="Which picture is looked at.")] = "auto",
     sound: SoundOptions = SoundOptions(),  # noqa: B008  frozen
+    finish: FinishOptions = FinishOptions(),  # noqa: B008  frozen
+    leaks: Leaks = "warn",
     server: ServerOptions = ServerOptions(),  # noqa: B008  frozen
     json: AsJson = False,
 ) -> None:
@@ -63,13 +66,16 @@ def foley(
         selection=selection,
         picture=picture,
         track_name=track,
-        negative_prompt=sound.negative,
+        negative_prompt=sound.negative or "",
         model=server.model_name,
         take_count=takes,
         seed=sound.seed,
         step_count=sound.steps,
         guidance_scale=sound.guidance,
         sampler=sound.sampler,
+        guide_strength=1.0 if sound.guide_strength is None else sound.guide_strength,
+        finishing=finish.finishing(),
+        leak_check=leaks,
     )
     with outside() as bridge, server.connect(output) as client, output.progress() as bar:
         outcome = foley_in_editor(ResolveEditor(bridge.resolve), wish, client, bar.show)

@@ -287,3 +287,11 @@ def test_a_shot_list_says_what_each_marker_is_to_be(diffava, cut):
     takes = [[(take["seed"], take["negative_prompt"]) for take in clip["takes"]] for clip in json.loads(out)["clips"]]
     assert takes[0] == [(40, "music"), (41, "music")]
     assert len(takes[1]) == 1
+
+
+def test_what_is_not_to_be_heard_stays_on_a_clip_made_anew_until_it_is_taken_back(diffava, cut):
+    made(diffava, cut, "--negative", "voices")
+    for options, expected in (((), "voices"), (("--negative", "music"), "music"), (("--negative", ""), "")):
+        code, out, _ = diffava("regenerate", "made.otio", "--clip", "foley-1", *options, "-o", "b.otio", "--json")
+        assert code == 0
+        assert json.loads(out)["clips"][0]["takes"][0]["negative_prompt"] == expected
