@@ -230,8 +230,13 @@ def test_a_failed_new_take_leaves_the_take_selector_as_it_was(desk_of):
     assert desk.fake.seen() == before
 
 
-def test_where_no_script_may_switch_a_clip_the_takes_track_is_silent(desk_of):
-    desk = desk_of(clip_enable_on_audio=False)
+@pytest.mark.parametrize(
+    "quirks",
+    [{"clip_enable_on_audio": False}, {"absent": ("TimelineItem.GetClipEnabled", "TimelineItem.SetClipEnabled")}],
+    ids=["refused", "not there"],
+)
+def test_where_no_script_may_switch_a_clip_the_takes_track_is_silent(desk_of, quirks):
+    desk = desk_of(**quirks)
     place(desk, count=2)
     tracks = {track.name: track.enabled for track in desk.fake.timeline._tracks["audio"]}
     assert tracks == {"Audio 1": True, "Foley": True, "Foley takes": False}
@@ -269,7 +274,7 @@ def test_a_clip_is_exact_however_a_build_counts(desk_of, rounding, is_exclusive,
 
 def test_a_range_that_the_projects_rate_cannot_hold_is_refused(desk_of):
     rate = Fraction(30000, 1001)
-    desk = desk_of("20.3 Studio", rate, 108_000, project_rate=Fraction(25))
+    desk = desk_of("20.3 Studio", rate, 108_000, project_rate=Fraction(25), absent=("MediaPoolItem.SetClipProperty",))
     before = desk.fake.seen()
     with pytest.raises(OutputError, match="it counts audio in the project's 25 frames a second"):
         place(desk, region(rate, 108_000, 7, 43))
@@ -373,6 +378,32 @@ def test_a_clip_that_was_moved_meanwhile_is_not_touched(desk_of):
             item._start += 5
     with pytest.raises(RequestError, match="not where it was"), desk.editor.changing() as change:
         change.select(clip, 2)
+
+
+def test_a_version_that_lacks_even_more_than_is_known_does_the_job(desk_of):
+    lacking = (
+        *("Timeline.GetTrackSubType", "MediaPool.GetSelectedClips", "MediaPool.SetSelectedClip"),
+        *("MediaPoolItem.SetClipProperty", "TimelineItem.SetName", "Timeline.GetMarkInOut", "Timeline.SetMarkInOut"),
+    )
+    desk = desk_of("18.6", absent=lacking)
+    where = region(RATE, LABEL, 48, 96)
+    assert place(desk, where, count=2).region == where
+    assert [take.number for take in find_clip(desk.editor.cut().timeline, "foley-1").takes] == [1, 2]
+
+
+def test_a_path_that_resolve_spells_otherwise_is_the_same_file(desk_of, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    desk = desk_of()
+    editor = ResolveEditor(desk.fake.resolve, tmp_path / "link")
+    imported = type(desk.fake.project._pool)._imported
+    pool = desk.fake.project._pool
+    pool._imported = lambda path: imported(pool, str(Path(path).resolve()))
+    desk.editor = editor
+    place(desk)
+    [heard] = desk.heard()
+    assert heard.wav.is_relative_to(tmp_path / "real")
+    assert [clip.clip_id for clip in foley_clips(editor.cut().timeline)] == ["foley-1"]
 
 
 def test_takes_are_imported_once_into_a_bin_of_their_own(desk_of):

@@ -9,7 +9,7 @@ from typing import Any
 
 from diffava_resolve.editor.protocol import Placement
 from diffava_resolve.editor.resolve.audio_tracks import items_on, track_with_room
-from diffava_resolve.editor.resolve.generated import GeneratedClip, TakeItem, generated_clips
+from diffava_resolve.editor.resolve.generated import GeneratedClip, TakeItem, generated_clips, is_enabled
 from diffava_resolve.editor.resolve.media import imported, media_path_of
 from diffava_resolve.editor.resolve.placing import Placer, Spot
 from diffava_resolve.editor.resolve.program import Program, offers
@@ -142,9 +142,10 @@ class ResolveChange:
     def _set_heard(self, one: TakeItem, is_heard: bool) -> None:
         """Let an item be heard or not, by itself or, where Resolve cannot, by its track if that has nothing else."""
         item, timeline = one.item, self._timeline
-        if _is_enabled(item) != is_heard:
-            item.SetClipEnabled(is_heard)
-            if _is_enabled(item) != is_heard:
+        if is_enabled(item) != is_heard:
+            if offers(item, "SetClipEnabled"):
+                item.SetClipEnabled(is_heard)
+            if is_enabled(item) != is_heard:
                 self._set_track_heard(one, is_heard)
             else:
                 self._steps.done("a clip switched on or off", lambda: bool(item.SetClipEnabled(not is_heard)))
@@ -177,7 +178,7 @@ class ResolveChange:
             raise OutputError(f"{clip_id} is not on the timeline after it was placed; nothing was changed.")
         start = int(item.GetStart()) - self._program.label_frame
         found = self._program.region(start, start + int(item.GetDuration()))
-        if found != region or not _is_enabled(item):
+        if found != region or not is_enabled(item):
             raise OutputError(
                 f"{clip_id} should be heard {format_region(region)} and lies {format_region(found)}; nothing was "
                 "changed."
@@ -198,10 +199,6 @@ class ResolveChange:
                 f"The range counts in {float(region.rate):g} frames a second and the timeline in "
                 f"{float(self._program.rate):g}; choose the range again."
             )
-
-
-def _is_enabled(item: Any) -> bool:
-    return item.GetClipEnabled() is not False
 
 
 def _plain(track_name: str) -> str:

@@ -13,7 +13,7 @@ import opentimelineio as otio
 
 from diffava_resolve.editor.resolve.audio_tracks import audio_items
 from diffava_resolve.editor.resolve.media import media_path_of
-from diffava_resolve.editor.resolve.program import Program
+from diffava_resolve.editor.resolve.program import Program, offers
 from diffava_resolve.editor.resolve.records import Record, RecordedTake, Records
 from diffava_resolve.timeline.receipts import Receipt
 from diffava_resolve.timeline.takes import Take, take_reference, write_takes
@@ -61,6 +61,11 @@ class GeneratedClip:
         return next(one for one in self.items if any(take.number == number for take in one.record.takes))
 
 
+def is_enabled(item: Any) -> bool:
+    """Whether a clip is switched on; always, where no script may ask."""
+    return not offers(item, "GetClipEnabled") or item.GetClipEnabled() is not False
+
+
 def generated_clips(program: Program) -> tuple[GeneratedClip, ...]:
     """Every generated clip of the timeline, by where it lies."""
     timeline = program.timeline
@@ -71,7 +76,7 @@ def generated_clips(program: Program) -> tuple[GeneratedClip, ...]:
         if record is None:
             continue
         start, left = int(item.GetStart()), int(item.GetLeftOffset())
-        is_heard = bool(timeline.GetIsTrackEnabled("audio", track)) and item.GetClipEnabled() is not False
+        is_heard = bool(timeline.GetIsTrackEnabled("audio", track)) and is_enabled(item)
         one = TakeItem(item, track, record, start, left, is_heard)
         groups.setdefault((record.clip_id, start - left), []).append(one)
     ordered = sorted(groups.items(), key=lambda group: group[0][1])

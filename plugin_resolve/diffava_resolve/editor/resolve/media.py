@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from diffava_resolve.editor.resolve.program import Program, setting
+from diffava_resolve.editor.resolve.program import Program, offers, setting
 from diffava_resolve.editor.resolve.steps import Steps
 from diffava_resolve.errors import OutputError
 from diffava_resolve.spec import SAMPLE_RATE_HZ
@@ -59,7 +59,8 @@ def imported(program: Program, path: Path, steps: Steps) -> Any:
         found = _in_bin(folder, path)
         if found is not None:
             steps.done(f"{path.name} in the bin {BIN_NAME}", lambda: _removed(program, folder, path))
-            if media_rate_of(found) != program.rate:  # the project's; whether it can be changed is not documented
+            # It has the project's rate; whether that can be changed for audio is not documented.
+            if media_rate_of(found) != program.rate and offers(found, "SetClipProperty"):
                 found.SetClipProperty("FPS", str(setting(program.timeline, "timelineFrameRate")).split()[0])
             return found
     raise OutputError(f"Resolve did not import {path}; import it by hand to see why, and try again.")
@@ -108,7 +109,15 @@ def _bin_removed(program: Program) -> bool:
 
 
 def _in_bin(folder: Any, path: Path) -> Any | None:
-    return next((clip for clip in folder.GetClipList() or [] if media_path_of(clip) == path), None)
+    return next((clip for clip in folder.GetClipList() or [] if _is_same_file(media_path_of(clip), path)), None)
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Whether both paths mean one file: Resolve may spell it otherwise (links, letters of a drive)."""
+    try:
+        return one == other or (one.name == other.name and one.samefile(other))
+    except OSError:
+        return False
 
 
 def _removed(program: Program, folder: Any, path: Path) -> bool:
