@@ -55,6 +55,8 @@ class Finishing:
         """
         if self.loudness == "match":
             raise RequestError("There is no take before whose loudness could be matched; give --loudness a number.")
+        if self.true_peak_dbtp is not None and self.loudness in (None, "off"):
+            raise RequestError("A limit of true peaks goes with a loudness; give --loudness too.")
         return self._of(region, Finish(), lambda: None)
 
     def of_whole(self, region: Region, before: Finish, measure: Callable[[], Loudness | None]) -> Finish:

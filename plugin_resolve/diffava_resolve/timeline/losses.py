@@ -98,6 +98,21 @@ def _retimes(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Pat
     )
 
 
+def _effects(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
+    items = timeline.tracks.find_children(descended_from_type=otio.core.Item)
+    count = sum(not isinstance(effect, otio.schema.TimeEffect) for item in items for effect in item.effects)
+    return f"{_counted(count, 'effect')} left out." if count else ""
+
+
+def _disabled(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
+    items = timeline.tracks.find_children(descended_from_type=otio.core.Item)
+    off = [item for item in items if not item.enabled]
+    tracks = sum(isinstance(item, otio.schema.Track) for item in off)
+    counts = ((len(off) - tracks, "clip"), (tracks, "track"))
+    found = " and ".join(f"{count} disabled {noun}{'s' * (count != 1)}" for count, noun in counts if count)
+    return f"{found} will be seen and heard: disable them again there." if found else ""
+
+
 def _generators(timeline: otio.schema.Timeline, rate: Fraction, base_directory: Path) -> str:
     return _placeholder_line(timeline, otio.schema.GeneratorReference, "generated picture")
 
@@ -140,15 +155,15 @@ def _counted(count: int, noun: str) -> str:
 
 _LOST_BY: dict[str, tuple[_Line, ...]] = {
     ".otioz": (_takes_outside, _missing_media),
-    ".xml": (_takes, _receipts, _track_names, _retimes, _image_sequences, _sub_frames),
+    ".xml": (_takes, _receipts, _track_names, _retimes, _effects, _disabled, _image_sequences, _sub_frames),
     ".fcpxml": (
         *(_takes, _receipts, _track_names, _timeline_markers, _start, _transitions),
-        *(_retimes, _generators, _image_sequences, _sub_frames),
+        *(_retimes, _effects, _disabled, _generators, _image_sequences, _sub_frames),
     ),
     ".aaf": (
         *(_takes, _receipts, _markers, _drop_frame, _foreign_transitions, _retimes),
-        *(_generators, _image_sequences, _sub_frames),
+        *(_effects, _disabled, _generators, _image_sequences, _sub_frames),
     ),
-    ".kdenlive": (_takes, _receipts, _clip_markers, _start, _transitions, _nested, _sub_frames),
-    ".mlt": (_takes, _receipts, _clip_markers, _start, _transitions, _nested, _sub_frames),
+    ".kdenlive": (_takes, _receipts, _clip_markers, _start, _transitions, _effects, _disabled, _nested, _sub_frames),
+    ".mlt": (_takes, _receipts, _clip_markers, _start, _transitions, _effects, _disabled, _nested, _sub_frames),
 }

@@ -193,6 +193,20 @@ def test_what_a_format_loses_is_said_in_a_line_each(tmp_path):
     assert "begins at 0 instead of frame 86400" in said[".kdenlive"]
 
 
+@pytest.mark.parametrize("suffix", [".xml", ".fcpxml", ".aaf", ".kdenlive"])
+def test_effects_and_what_is_switched_off_are_said_to_be_lost(tmp_path, suffix):
+    where = region()
+    shots = [clip(movie("/shot.mov", 24, 400), 0, 50, 24) for _ in range(3)]
+    shots[0].effects.append(otio.schema.Effect("glow"))
+    shots[1].enabled = False
+    given = timeline([shots, track([clip(movie("/a.wav", 24, 400), 0, 50, 24)], "Dialogue", "Audio")], 24)
+    given.tracks[1].enabled = False
+    made = place_takes(given, where, placed_takes(tmp_path, where), tmp_path)
+    lost = export_timeline(made, tmp_path, tmp_path / f"out{suffix}")
+    assert "1 effect is left out." in lost
+    assert "1 disabled clip and 1 disabled track will be seen and heard: disable them again there." in lost
+
+
 def test_the_table_of_losses_is_true_of_what_is_read_back(tmp_path):
     made = made_of(tmp_path, count=2)
     for suffix in (".xml", ".aaf"):

@@ -232,6 +232,7 @@ def test_a_single_clip_can_be_levelled_too(cut, tmp_path):
         ({"true_peak_dbtp": 1.0}, "from -20 to 0 dBTP"),
         ({"fade_in": "12"}, "no length of a fade"),
         ({"loudness": "match"}, "no take before"),
+        ({"true_peak_dbtp": -3.0}, "give --loudness too"),
         ({"fade_in": "2s", "fade_out": "1s"}, "The fades together are 3.00 s long"),
     ],
 )
