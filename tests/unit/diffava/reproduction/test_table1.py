@@ -20,7 +20,11 @@ from diffava.reproduction.table1 import Table1, Wish, beside_the_paper
 from diffava.reproduction.table_sounds import Sampling
 from support.movies import write_movie
 
-VIDEOS = {"train": ("trainaaaaaa", "trainbbbbbb"), "val": ("valaaaaaaaa", "valbbbbbbbb"), "test": ("testaaaaaaa", "testbbbbbbb")}
+VIDEOS = {
+    "train": ("trainaaaaaa", "trainbbbbbb"),
+    "val": ("valaaaaaaaa", "valbbbbbbbb"),
+    "test": ("testaaaaaaa", "testbbbbbbb"),
+}
 TINY = ("step_count=2", "batch_size=2", "hidden_size=16", "num_layers=1", "num_heads=2")
 
 
