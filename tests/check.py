@@ -16,13 +16,15 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+WORKERS = min(4, os.cpu_count() or 1)  # each holds torch and a model or two: some 1.5 GB
 
 CHECKS: dict[str, list[list[str]]] = {
     "lint": [["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"]],
     # The packages, then the scripts that belong to none.
     "types": [["-m", "mypy"], ["-m", "mypy", "installer/bootstrap.py", "proto/generate.py", "tests/check.py"]],
     "imports": [["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]],
-    "tests": [["-m", "pytest", "-m", "not slow"]],
+    # A file's tests stay together, since they share what is costly to make.
+    "tests": [["-m", "pytest", "-m", "not slow", "-n", str(WORKERS), "--dist", "loadfile"]],
     "slow": [["-m", "pytest", "-m", "slow"]],
 }
 DEFAULT = ("lint", "types", "imports", "tests")
