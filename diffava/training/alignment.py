@@ -4,7 +4,7 @@ Knows batches of embeddings, not where they come from.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +19,7 @@ from diffava.training.clip_bank import ClipBank
 from diffava.training.processes import device_of, gathered, on_device
 
 VAGUE = 0.6  # of the prompts leave to the picture what the sound is; exact ones alone would teach to ignore it
+TOKEN_NOISE = 0.1  # of the tokens' spread, while learning from drawn scenes: a held-out scene's tokens lie apart
 HARDEST_SCALE = 100.0  # the inverse temperature's bound where it is learned, as in CLIP
 
 
@@ -148,7 +149,10 @@ class BankAlignmentData:
     def batch(self, number: int) -> AlignmentBatch:
         """Clips and prompts drawn from the number."""
         rng = np.random.default_rng((11, number))
-        return self._read(self._bank, np.sort(rng.choice(len(self._bank), self._batch_size, replace=False)), rng)
+        rows = np.sort(rng.choice(len(self._bank), self._batch_size, replace=False))
+        batch = self._read(self._bank, rows, rng)
+        noise = torch.from_numpy(rng.standard_normal(batch.video.shape, np.float32))
+        return replace(batch, video=batch.video + TOKEN_NOISE * batch.video.std() * noise)
 
     def held_out(self) -> Iterator[AlignmentBatch]:
         """All clips of unseen recordings at once."""
