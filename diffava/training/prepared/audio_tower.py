@@ -11,7 +11,7 @@ from diffava.features.encoder import PromptAndPictureEncoder
 from diffava.features.mel_audio import AudioEncoder, MelAudioEncoder, MelAudioTower
 from diffava.model_parts import clap_audio
 from diffava.pipeline import FoleyPipeline
-from diffava.published_models import published_audio_tower
+from diffava.published_clap import published_audio_tower
 from diffava.waveform.mel import MelAnalysis
 
 
