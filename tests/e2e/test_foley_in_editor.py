@@ -180,6 +180,13 @@ def test_a_clip_that_cannot_be_read_is_seen_as_resolve_renders_it(tmp_path):
     assert any("cuts of the range are not known" in note for note in outcome.notes)
 
 
+def test_marks_that_a_version_does_not_tell_are_spoken_of_when_rendering_takes_them_away(tmp_path):
+    at = desk(tmp_path, "19.0 free", Fraction(24), 86_400, render=flashing_render)
+    wish = FoleyWish("a stone falls", Selection("range", "f20", "f30"), picture="graded")
+    outcome = foley_in_editor(at.editor, wish, client_seeing(Fraction(24)))
+    assert any("rendering took them" in note for note in outcome.notes)
+
+
 def test_a_clip_over_unreadable_media_is_made_anew_from_the_rendered_picture(tmp_path):
     at = desk(tmp_path, "20.3 Studio", Fraction(24), 86_400, render=flashing_render)
     for item in at.fake.timeline._tracks["video"][0].items:

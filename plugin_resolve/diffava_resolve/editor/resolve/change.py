@@ -183,7 +183,8 @@ class ResolveChange:
                 f"{clip_id} should be heard {format_region(region)} and lies {format_region(found)}; nothing was "
                 "changed."
             )
-        return Placement(clip_id, timeline.GetTrackName("audio", wanted.track), found)
+        name = timeline.GetTrackName("audio", wanted.track)
+        return Placement(clip_id, name, found, tuple(self._program.notes))
 
     def _found(self, clip: FoleyClip) -> GeneratedClip:
         clip_id = clip.clip_id.partition("~")[0]

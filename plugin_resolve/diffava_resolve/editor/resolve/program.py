@@ -43,6 +43,7 @@ class Program:
         self.version = tuple(int(part) for part in (resolve.GetVersion() or [0, 0, 0])[:3])
         self.rate, self.is_drop_frame = self._rate()
         self.label_frame = int(self.timeline.GetStartFrame())
+        self.notes: list[str] = []  # what a person must be told of what was done
         self._project_name = self.project.GetName()
 
     @property

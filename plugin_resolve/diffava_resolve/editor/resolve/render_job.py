@@ -15,7 +15,7 @@ from typing import Any
 
 import av
 
-from diffava_resolve.editor.resolve.program import Program, setting
+from diffava_resolve.editor.resolve.program import Program, offers, setting
 from diffava_resolve.editor.resolve.view import KeptView
 from diffava_resolve.errors import MediaError, RequestError
 from diffava_resolve.spec import Region
@@ -57,6 +57,11 @@ class RenderJob:
             raise RequestError("Resolve is rendering; wait until it has finished, or take the source media.")
         with KeptView(self._program), self._kept_settings():
             self._program.resolve.OpenPage("deliver")  # elsewhere StartRendering does nothing
+            if not offers(self._program.timeline, "GetMarkInOut"):
+                self._program.notes.append(
+                    f"{self._program.name} tells scripts no in and out marks; if there were any, rendering took them "
+                    "away."
+                )
             self._set_up(region, folder)
             job = project.AddRenderJob()
             if not job:
