@@ -4,6 +4,7 @@ A desk has 2000 frames of picture clips, with dialogue below them, at any rate a
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -150,8 +151,10 @@ def resolve_desk(
     drop: bool = False,
     markers: tuple = (),
     clips: int = 20,
+    through: Callable[[Any], Any] = lambda resolve: resolve,
     **settings: Any,
 ) -> ResolveDesk:
+    """`through` gives the editor another object than Resolve's own: a proxy of it."""
     fake = FakeResolve(profile(version), rate, label_frame, drop, **settings)
     for number in range(clips):
         long = FRAMES // clips
@@ -160,7 +163,7 @@ def resolve_desk(
     for start, count, note in markers:
         fake.timeline.AddMarker(start, "Blue", "Marker 1", note, count)
     clock = iter(range(10**6))
-    editor = ResolveEditor(fake.resolve, folder / "media", clock_s=lambda: next(clock), sleep=lambda _: None)
+    editor = ResolveEditor(through(fake.resolve), folder / "media", clock_s=lambda: next(clock), sleep=lambda _: None)
     return ResolveDesk(fake, editor)
 
 
