@@ -178,7 +178,7 @@ class MediaPool(Scripted):
         timeline, quirks = self._fake.timeline, self._fake.quirks
         media = info["mediaPoolItem"]
         kind = "audio" if info.get("mediaType") == 2 else "video"
-        index = int(info.get("trackIndex", 1))
+        index = 1 if quirks.track_index_ignored else int(info.get("trackIndex", 1))
         if index > len(timeline._tracks[kind]) or timeline._tracks[kind][index - 1].locked:
             return None
         if kind == "audio" and quirks.audio_track_checked_as_video and index > len(timeline._tracks["video"]):

@@ -32,6 +32,7 @@ SWITCHES = {
         "what is appended lands at the end of the timeline",
         "ASSUMED; CHANGELOG 20.0.1 says only that appending did not work in some scenarios",
     ),
+    "track_index_ignored": (False, "what is appended lands on the first track of its kind", "ASSUMED"),
     "needs_selected_media": (
         False,
         "AppendToTimeline fails while no clip is selected in the pool",

@@ -307,12 +307,12 @@ def test_a_trim_that_the_projects_rate_does_not_have_is_refused(desk_of):
     assert desk.fake.seen() == before
 
 
-@pytest.mark.parametrize("quirk", ["lies_about_success", "record_frame_ignored"])
+@pytest.mark.parametrize("quirk", ["lies_about_success", "record_frame_ignored", "track_index_ignored"])
 def test_a_resolve_that_says_it_placed_and_did_not_is_not_believed(desk_of, quirk):
     desk = desk_of(**{quirk: True})
     before = desk.fake.seen()
     with pytest.raises(OutputError, match="did not place"):
-        place(desk)
+        place(desk, region(RATE, LABEL, 100, 148))
     assert desk.fake.seen() == before
 
 

@@ -122,15 +122,23 @@ class Placer:
             with prepared(self._program, media, spot.track) as may_help:
                 if not may_help:
                     continue
-                self._program.pool.AppendToTimeline([info])
+                returned = self._program.pool.AppendToTimeline([info]) or []
             new = [item for item in items_on(self._program.timeline, spot.track) if item.GetUniqueId() not in before]
             path = media_path_of(media)
             here = [item for item in new if media_path_of(item.GetMediaPoolItem()) == path]
             if here and int(here[0].GetStart()) == spot.start:
                 return here[0]
-            if here:
-                self.removed(spot.track, here[0].GetUniqueId())
+            for stray in [*here, *returned]:
+                self._remove_stray(stray)
         return None
+
+    def _remove_stray(self, item: Any) -> None:
+        """Take away what landed elsewhere. What a call returned is no evidence, but says where to look."""
+        kind, index = (item.GetTrackTypeAndIndex() if item and item.GetUniqueId() else None) or ("", 0)
+        if kind == "audio" and not self.removed(int(index), item.GetUniqueId()):
+            raise OutputError(
+                f"A clip landed on audio track {index} by mistake and could not be removed; use Edit, Undo."
+            )
 
     def removed(self, track: int, identity: str) -> bool:
         """Delete a clip of ours; on some pages and at the first call of a session Resolve only says that it cannot."""
