@@ -69,6 +69,21 @@ class Spec:
         """Model-rate samples that one latent frame stands for."""
         return self.hop_samples * self.vae_factor
 
+    @property
+    def output_hop_samples(self) -> int:
+        """Output samples of one mel frame, which is the timing guide's step; hits and performances count in these.
+
+        Raises:
+            RequestError: The rates do not divide, so that no guide can be exact.
+        """
+        hop, rest = divmod(self.hop_samples * self.output_rate_hz, self.sample_rate_hz)
+        if rest:
+            raise RequestError(
+                f"A mel frame has {self.hop_samples} samples at {self.sample_rate_hz} Hz, which is no whole number at "
+                f"{self.output_rate_hz} Hz; a timing guide needs one."
+            )
+        return hop
+
     def video_frames(self, sample_count: int) -> int:
         """How many encoder frames cover a range of `sample_count` output samples."""
         return math.ceil(Fraction(sample_count, self.output_rate_hz) * self.frame_rate)

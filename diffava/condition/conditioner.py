@@ -54,7 +54,7 @@ class Conditioner:
         token a second, as in T2AV.
         """
         spec = self._spec
-        frames, steps, hop = spec.latent_frames(request.sample_count), spec.vae_factor, spec.hop_samples
+        frames, steps, hop = spec.latent_frames(request.sample_count), spec.vae_factor, spec.output_hop_samples
         hits = onset_curve(request.hit_samples, hop, frames, steps) if request.hit_samples else None
         if request.performance is not None:
             return TimingGuide(energy_curve(request.performance, hop, frames, steps), hits)

@@ -144,10 +144,7 @@ class ModelClipEncoder:
         return list(self._features.video.encode_shot(torch.split(rgb, size)))
 
     def _for_control(self, samples: Float[Tensor, "S"], groups: list[SeenGroup]) -> dict[str, np.ndarray]:
-        frames, steps, hop = self._latent_frames, self._spec.vae_factor, self._spec.hop_samples * RATE_HZ
-        hop_samples, rest = divmod(hop, self._spec.sample_rate_hz)
-        if rest:
-            raise ConfigError(f"{RATE_HZ} Hz is no multiple of the model's rate; its curves cannot be drawn.")
+        frames, steps, hop_samples = self._latent_frames, self._spec.vae_factor, self._spec.output_hop_samples
         whole = torch.nn.functional.pad(samples, (0, frames * steps * hop_samples - len(samples)))
         latent = self._pipeline.synthesis.encode(_levelled(whole) if self._settings.level_sound else whole, _never)
         onsets = [time_s * RATE_HZ for time_s in onsets_s(samples.numpy(), RATE_HZ)]

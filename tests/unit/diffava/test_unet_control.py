@@ -146,6 +146,19 @@ def test_hits_performance_and_picture_each_change_what_is_heard(pipeline):
     assert all(not torch.equal(a, b) for k, a in enumerate(heard) for b in heard[:k])
 
 
+def test_hits_and_a_performance_enter_at_their_own_time_though_the_model_is_slower_than_the_output(pipeline):
+    spec = pipeline.spec
+    assert spec.sample_rate_hz * 3 == spec.output_rate_hz
+    burst = torch.zeros(2 * RATE)
+    burst[72_000:72_480] = 1.0
+    for fields in ({"hit_samples": (72_000,)}, {"performance": burst}):
+        request = FoleyRequest("steps", 2 * RATE, guide="none", **fields)
+        features = pipeline.features.encode(request, [], lambda _: None, lambda: False)
+        guide = pipeline.conditioner._guide(request, features)
+        curve = (guide.onsets if "hit_samples" in fields else guide.energy).flatten()
+        assert int(curve.argmax()) == 150  # of steps of 10 ms, at 1.5 s
+
+
 def test_strength_zero_is_the_model_without_control(pipeline):
     off = sound(pipeline, guide_strength=0.0, step_count=2)
     assert torch.equal(off, sound(pipeline, guide="none", step_count=2))
