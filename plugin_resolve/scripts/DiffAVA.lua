@@ -181,10 +181,12 @@ end
 local STEPS_BACK = {
   AddTrack = function(timeline, arguments)
     local kind, options = arguments[1], arguments[2]
-    local index = type(options) == "table" and options.index or timeline:GetTrackCount(kind)
+    local count = timeline:GetTrackCount(kind)
+    local index = type(options) == "table" and options.index or count
     return function()
-      local is_taken = index <= timeline:GetTrackCount(kind) and #(timeline:GetItemListInTrack(kind, index) or {}) > 0
-      return is_taken or index > timeline:GetTrackCount(kind) or timeline:DeleteTrack(kind, index)
+      local is_gone = timeline:GetTrackCount(kind) < count
+      local is_used = not is_gone and #(timeline:GetItemListInTrack(kind, index) or {}) > 0
+      return is_gone or is_used or timeline:DeleteTrack(kind, index)
     end
   end,
   AppendToTimeline = function(_, _, items)

@@ -119,13 +119,14 @@ class Journal(object):
 
 
 def added_track(timeline, arguments):
-    """How a track that was added is taken away again, unless something else lies on it by then."""
+    """How a track that was added is taken away again, unless it is gone already or something else lies on it."""
     options = arguments[1] if len(arguments) > 1 and isinstance(arguments[1], dict) else {}
     kind = arguments[0]
-    index = int(options.get("index") or timeline.GetTrackCount(kind))
+    count = timeline.GetTrackCount(kind)
+    index = int(options.get("index") or count)
 
     def step():
-        if index > timeline.GetTrackCount(kind) or timeline.GetItemListInTrack(kind, index):
+        if timeline.GetTrackCount(kind) < count or timeline.GetItemListInTrack(kind, index):
             return True
         return timeline.DeleteTrack(kind, index)
 

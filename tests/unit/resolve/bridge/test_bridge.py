@@ -6,8 +6,7 @@ import os
 import threading
 
 import pytest
-from diffava_launcher.host import MAX_LINE_BYTES, PROTOCOL, Host
-from diffava_launcher.window import Window
+from diffava_launcher.host import MAX_LINE_BYTES, PROTOCOL
 
 from diffava_resolve.bridge import channel, pipes
 from diffava_resolve.bridge.failures import (
@@ -19,33 +18,8 @@ from diffava_resolve.bridge.failures import (
 )
 from diffava_resolve.bridge.pipes import PipeChannel
 from diffava_resolve.bridge.remote import Bridge
+from support.launched import Launched
 from support.stand_in_resolve import Resolve
-
-
-class Launched:
-    """A launcher in a thread, its companion's ends of the pipes, and what it said."""
-
-    def __init__(self, resolve):
-        to_host, from_companion = os.pipe()
-        to_companion, from_host = os.pipe()
-        self.said = []
-        self.reader = os.fdopen(to_companion, "rb")
-        self.writer = os.fdopen(from_companion, "wb")
-        host = Host(resolve, Window(resolve, None, None), self.said.append, version="0.0.0")
-        self.ended = None
-
-        def serve():
-            with os.fdopen(to_host, "rb") as reader, os.fdopen(from_host, "wb") as writer:
-                self.ended = host.serve(reader, writer)
-
-        self.thread = threading.Thread(target=serve)
-        self.thread.start()
-
-    def dies(self):
-        """The companion's end is closed, as the system does for a killed process; returns once the launcher is done."""
-        self.writer.close()
-        self.thread.join(timeout=60)
-        assert not self.thread.is_alive()
 
 
 @pytest.fixture
