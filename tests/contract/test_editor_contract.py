@@ -5,14 +5,18 @@ from fractions import Fraction
 import pytest
 import soundfile
 
+from diffava_resolve.bridge.pipes import PipeChannel
+from diffava_resolve.bridge.remote import Bridge
 from diffava_resolve.editor.protocol import Selection
 from diffava_resolve.errors import OutputError, RequestError
 from diffava_resolve.timeline.place import PlacedTake, find_clip, foley_clips
 from support.editors import file_desk, region, resolve_desk
 from support.fake_resolve import PROFILES
+from support.launched import Launched
 from support.takes import noise, placed_takes, receipt, write_take
 
-KINDS = ["file", *PROFILES]
+BY_PIPES = "21.1 Studio by the launcher's pipes"
+KINDS = ["file", *PROFILES, BY_PIPES]
 FILM, NTSC, FAST = Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)
 # rate, label of the first frame, whether it drops frame numbers: the rates of broadcast and cinema, at 01:00:00:00
 RATES = {
@@ -33,14 +37,24 @@ RATES = {
 @pytest.fixture(params=KINDS)
 def desk_at(request, tmp_path):
     """Makes a desk of each kind, in a folder of its own."""
+    launched = []
+
+    def by_pipes(resolve):
+        launched.append(Launched(resolve))
+        return Bridge(PipeChannel(launched[-1].reader, launched[-1].writer)).resolve
 
     def make(rate="24", **given):
         fraction, label, drop = RATES[rate]
         if request.param == "file":
             return file_desk(tmp_path, fraction, label, drop, **given)
+        if request.param == BY_PIPES:
+            return resolve_desk(tmp_path, "21.1 Studio", fraction, label, drop, through=by_pipes, **given)
         return resolve_desk(tmp_path, request.param, fraction, label, drop, **given)
 
-    return make
+    yield make
+    for one in launched:
+        one.dies()
+        one.reader.close()
 
 
 def place(desk, where, count=1, clip_id="foley-1", track="Foley"):
