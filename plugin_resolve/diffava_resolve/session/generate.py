@@ -108,7 +108,10 @@ def refuse_unusable(source: Path, wanted: Sequence[Wanted], output: Path, track_
 
 @dataclass(frozen=True)
 class Plan:
-    """What the viewer sees in a region, the job that asks for its sound, what is done to that, and notes on it all."""
+    """What the viewer sees in a region, the job that asks for its sound, what is done to that, and notes on it all.
+
+    `is_rendered` says that the picture's media were rendered for this job alone and will be elsewhere the next time.
+    """
 
     region: Region
     picture: Picture
@@ -116,6 +119,7 @@ class Plan:
     finish: Finish
     notes: tuple[str, ...]
     leak_check: LeakCheck = "warn"
+    is_rendered: bool = False
 
 
 def plan_of(picture: Picture, want: Wanted, client: FoleyClient, folder: MediaFolder) -> Plan:

@@ -122,8 +122,10 @@ def foley_in_editor(
         def plans_in(folder: MediaFolder) -> list[Plan]:
             plans = []
             for number, (one, asked) in enumerate(zip(chosen, settings, strict=True)):
-                picture = shown(editor, cut, one.region, wish.picture, Path(temporary, str(number))).picture
-                plans.append(plan_of(picture, Wanted(one.region, asked, wish.timing), client, folder))
+                rendered = Path(temporary, str(number))
+                picture = shown(editor, cut, one.region, wish.picture, rendered).picture
+                plan = plan_of(picture, Wanted(one.region, asked, wish.timing), client, folder)
+                plans.append(replace(plan, is_rendered=rendered.exists()))
             return plans
 
         if len(chosen) > 1:

@@ -22,8 +22,9 @@ from typing import Any, Self
 import filelock
 
 from diffava_resolve.errors import OutputError, RequestError, TimelineError
+from diffava_resolve.frames.reader import frames_of
 from diffava_resolve.session.generate import Plan
-from diffava_resolve.spec import FoleyJob, ImageSequence, ModelInfo, MovieFile
+from diffava_resolve.spec import FoleyJob, ImageSequence, ModelInfo, MovieFile, Picture
 from diffava_resolve.timeline.audio_file import file_sha256
 from diffava_resolve.timeline.files import make_folder, write_whole
 from diffava_resolve.timeline.place import PlacedTake
@@ -38,13 +39,29 @@ SCHEMA_VERSION = 1
 def key_of(plan: Plan, model: ModelInfo, *, is_seeded: bool) -> str:
     """All that decides how the shot sounds, as a hash: what is seen, asked and done, and the model.
 
-    Seeds that were drawn count only by their number. Pictures count by where they are, how large and how old.
+    Seeds that were drawn count only by their number. Media count by where they are, how large and how old; a picture
+    that an editor has rendered for this job alone counts by what is seen in it.
+
+    Raises:
+        MediaError: A rendered picture cannot be read.
     """
     job = plan.job if is_seeded else replace(plan.job, seeds=(len(plan.job.seeds),))
-    media = {layer.media for segment in plan.picture.segments for layer in segment.layers}
-    stamps = sorted(_stamp(medium) for medium in media if isinstance(medium, MovieFile | ImageSequence))
-    asked = (plan.region, plan.picture.segments, plan.picture.cut_frames, job, plan.finish, model, stamps)
+    seen = _pixels(plan, model) if plan.is_rendered else _media(plan.picture)
+    asked = (plan.region, seen, plan.picture.cut_frames, job, plan.finish, model)
     return sha256(repr(asked).encode()).hexdigest()
+
+
+def _pixels(plan: Plan, model: ModelInfo) -> str:
+    digest = sha256()
+    for block in frames_of(plan.picture, model.frames):
+        digest.update(block.tobytes())
+    return digest.hexdigest()
+
+
+def _media(picture: Picture) -> tuple[Any, ...]:
+    media = {layer.media for segment in picture.segments for layer in segment.layers}
+    stamps = sorted(_stamp(medium) for medium in media if isinstance(medium, MovieFile | ImageSequence))
+    return picture.segments, stamps
 
 
 def _stamp(medium: MovieFile | ImageSequence) -> tuple[str, int, int]:

@@ -9,8 +9,19 @@ import pytest
 
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.errors import RequestError, ServerError, TimelineError
-from diffava_resolve.session import Finishing, FoleySettings, ShotBegun, Timing, generate_shots, shots_of_markers
-from diffava_resolve.session.journal import FILE_NAME, FOLDER_NAME, Journal
+from diffava_resolve.session import (
+    Finishing,
+    FoleySettings,
+    ShotBegun,
+    Timing,
+    Wanted,
+    generate_shots,
+    picture_of_movie,
+    shots_of_markers,
+)
+from diffava_resolve.session.generate import plan_of
+from diffava_resolve.session.journal import FILE_NAME, FOLDER_NAME, Journal, key_of
+from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.timeline.place import foley_clips, media_folder
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.shot_notes import ShotNote, parse_shot_note
@@ -217,6 +228,22 @@ def test_a_performance_is_kept_with_its_shot(cut, tmp_path):
     generate_shots(timeline, cut.path, wanted, again, tmp_path / "out.otio")
     assert asked(again) == ["thunder"]
     assert len(list(media_folder(tmp_path / "out.otio").glob("performance-*.wav"))) == 1
+
+
+def test_a_picture_that_was_rendered_for_the_job_is_known_again_by_what_is_seen(tmp_path):
+    """An editor renders the graded picture for every command anew, into another file; the model looks at 4 and 7."""
+
+    def key(name, flash_frame, is_rendered=True):
+        write_flash_clip(tmp_path / name, 12, Fraction(24), [flash_frame], width=64, height=36)
+        picture = picture_of_movie(tmp_path / name)
+        wanted = Wanted(picture.region, FoleySettings("rain", seed=5))
+        client = ScriptedClient()
+        with MediaFolder(tmp_path / "media") as folder:
+            plan = plan_of(picture, wanted, client, folder)
+        return key_of(replace(plan, is_rendered=is_rendered), client.models()[0], is_seeded=True)
+
+    assert key("first.mp4", 4) == key("second.mp4", 4) != key("third.mp4", 7)
+    assert key("first.mp4", 4, is_rendered=False) != key("second.mp4", 4, is_rendered=False)
 
 
 def test_two_commands_do_not_make_the_same_list_at_once(cut, tmp_path):
