@@ -1,6 +1,7 @@
 """The whole job in the free Resolve from 21.1 on, without Python: by its Lua menu and the mailbox, and by files."""
 
 import importlib
+import io
 import re
 import threading
 from fractions import Fraction
@@ -12,6 +13,7 @@ from diffava_installer.resolve.rendering import LUA_SCRIPT, LauncherSettings, re
 from diffava_resolve.bridge.mailbox import MailboxChannel
 from diffava_resolve.bridge.remote import Bridge
 from diffava_resolve.cli import resolve as commands
+from diffava_resolve.cli.options import ServerOptions
 from diffava_resolve.cli.resolve_job import AGAIN, FORM, NEXT, run_job
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.editor.resolve_editor import ResolveEditor
@@ -163,6 +165,36 @@ def test_a_companion_that_dies_while_it_places_leaves_the_timeline_as_it_was(men
     menu.ends()
     assert fake.seen() == before
     assert "was undone" in menu.lua.said[-1]
+
+
+def test_listening_asks_on_the_terminal_and_serves_the_menu(runtime, fake, tmp_path, monkeypatch, capsys):
+    baton = Baton()
+    scripts = []
+
+    def channel(folder, preferences):
+        """What `listen` opens; the person then chooses the script in Resolve's menu."""
+        found = MailboxChannel(folder, preferences, pause=baton.pause)
+        settings = LauncherSettings(("diffava",), SCRIPTS, folder.parent, "0.1.0")
+        lua = MenuLua(runtime, fake.resolve, tmp_path / "Fusion.prefs", baton.poll)
+        script = rendered(SCRIPTS, settings)[LUA_SCRIPT].decode()
+        thread = threading.Thread(target=lambda: (lua.run(script), baton.leave()))
+        scripts.append((lua, thread))
+        thread.start()
+        return found
+
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(commands, "MailboxChannel", channel)
+    monkeypatch.setattr(ServerOptions, "connect", lambda *_: ScriptedClient())
+    monkeypatch.setattr("platformdirs.user_documents_path", lambda: tmp_path / "Documents")
+    monkeypatch.setattr("sys.stdin", io.StringIO("\nfootsteps\n\n\n2\n\nSteps\n"))
+    commands.listen(once=True)
+    [(lua, thread)] = scripts
+    thread.join(timeout=60)
+    [track] = [one for one in fake.seen()["tracks"]["audio"] if one[0] == "Steps"]
+    assert [clip[2:4] for clip in track[4]] == [(START + 12, 24)]
+    assert "on Steps, 2 takes" in lua.said[0]
+    assert "on Steps, 2 takes" in capsys.readouterr().out
 
 
 def test_by_files_the_way_is_three_steps_and_the_sound_comes_back(fake, tmp_path, capsys):
