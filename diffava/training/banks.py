@@ -99,7 +99,7 @@ def audio_bank(folder: Path, source: ClipSource, audio: AudioEncoder) -> ClipBan
         samples = torch.from_numpy(waveform_of(source.clip(number), source.library))
         whole = samples[: math.floor(source.duration_s) * RATE_HZ]
         audio_of_clip = audio.encode(samples[None])[0]
-        silent = torch.tensor([_is_silent(second) for second in whole.split(RATE_HZ)])
+        silent = torch.tensor([_is_silent(second) for second in torch.split(whole, RATE_HZ)])
         seconds = torch.where(silent[:, None], audio_of_clip, audio.encode_seconds(whole[None])[0])
         return {"audio": audio_of_clip.half().numpy(), "seconds": seconds.half().numpy()}
 
