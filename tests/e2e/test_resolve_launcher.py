@@ -22,6 +22,7 @@ from support.checkout import ROOT
 from support.clips import numbered_picture
 from support.fake_resolve import PROFILES
 from support.movies import write_movie
+from support.server import server_process
 
 HOST = ROOT / "tests" / "support" / "resolve_host.py"
 COMPANION = ROOT / "tests" / "support" / "companion_main.py"
@@ -69,9 +70,9 @@ class Menu:
         self.media = folder / "Documents" / "DiffAVA Foley"
         self.where = Surroundings("linux", folder / "home", {})
 
-    def start(self, python, version, how=(), answers=ANSWERS, **setup):
+    def start(self, python, version, how=(), answers=ANSWERS, command=None, **setup):
         self.media.parent.mkdir(exist_ok=True)
-        command = (sys.executable, str(COMPANION), str(self.media), json.dumps(answers), *how)
+        command = command or (sys.executable, str(COMPANION), str(self.media), json.dumps(answers), *how)
         settings = LauncherSettings(command, SCRIPTS, self.where.own_folder, "0.1.0")
         install(self.where, settings, SCRIPTS)
         given = {
@@ -88,7 +89,14 @@ class Menu:
         }
         (self.folder / "setup.json").write_text(json.dumps(given))
         command = [python, "-I", "-S", str(HOST), str(self.folder / "setup.json")]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        own = {
+            "HOME": str(self.folder),
+            "XDG_CONFIG_HOME": str(self.folder),
+            "PYTHONHOME": "",
+            "PYTHONPATH": "/nowhere",
+        }
+        environment = {**os.environ, **own}  # and what Resolve sets for its own Python
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
     def press(self, *arguments, **named):
         """Choose DiffAVA in the menu; what was on the timeline before and after, and what the console said."""
@@ -123,6 +131,17 @@ def test_the_whole_job_runs_from_the_menu_of_each_version(menu, python, version)
     for same in ("page", "marks", "playhead", "bin", "timeline", "render", "jobs", "presets"):
         assert after[same] == before[same]
     assert after["tracks"]["video"] == before["tracks"]["video"]
+
+
+def test_the_installed_command_and_a_server_do_the_job(menu):
+    """Nothing of the way is scripted but the person and the engine."""
+    with server_process(menu.folder / "server") as server:
+        program = str(Path(sys.executable).with_name("diffava"))
+        options = ("--server", server.address, "--token-file", str(server.token_file))
+        _, after, said = menu.press(sys.executable, "21.1 Studio", command=(program, "resolve", "companion", *options))
+    [[_, _, _, _, [clip]]] = [track for track in after["tracks"]["audio"] if track[0] == "Foley"]
+    assert clip[2:4] == [START + 12, 24], said
+    assert Path(clip[9]).is_relative_to(menu.media)
 
 
 def test_a_person_who_closes_the_form_changes_nothing(menu):
