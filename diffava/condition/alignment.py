@@ -34,7 +34,7 @@ class Alignment(nn.Module):
     @property
     def is_trained(self) -> bool:
         """Whether it ever learned: until then, DMRN's last layers are the zeros that it begins with."""
-        return bool(self.dmrn.text_residual[-1].weight.any())
+        return any(bool(parameter.any()) for parameter in self.dmrn.text_residual[-1].parameters())
 
     def fuse(self, text: Float[Tensor, "B D"], video: Float[Tensor, "B T V"]) -> Float[Tensor, "B T D"]:
         """The visual-aligned text of each token, of unit length: what eq. 2 compares with the sound.
