@@ -1,6 +1,7 @@
 """What makes the sounds that the benchmark measures: a model, real recordings as the ceiling, noise as the floor."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from hashlib import sha256
 from typing import Protocol, runtime_checkable
@@ -54,7 +55,9 @@ class PipelineGenerator:
         pictures: Pictures | None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> Float[np.ndarray, "S"]:
-        """Make the sound, the pictures given in groups as a server gets them."""
+        """Make the sound with the model's own steps and guidance, its pictures in groups as a server gets them."""
+        defaults = self._pipeline.config.defaults
+        request = replace(request, step_count=defaults.step_count, guidance_scale=defaults.guidance_scale)
         rows = np.zeros((0, 1, 1, 3), np.uint8) if pictures is None else pictures
         frames = (
             Frames(first, torch.from_numpy(np.ascontiguousarray(rows[first : first + CHUNK_FRAMES])))

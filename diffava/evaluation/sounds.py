@@ -23,7 +23,7 @@ from diffava.sounds.takes import RATE_HZ
 from diffava.spec import FoleyRequest, GuideSource
 
 OWNER = "generator.json"
-VERSION = 1  # of cases and settings: raise it when either changes, so that kept sounds are not mistaken for new ones
+VERSION = 2  # of cases and settings: raise it when either changes, so that kept sounds are not mistaken for new ones
 
 
 @dataclass(frozen=True)
