@@ -114,7 +114,7 @@ def test_onset_errors_in_milliseconds_and_frames():
     assert found.count == 3
     assert found.bias_ms == pytest.approx(20)
     assert found.quantiles_ms == pytest.approx((10, 20, 30))
-    assert found.in_frames(25) == pytest.approx((0.25, 0.5, 0.75))
+    assert found.in_frames(25.0) == pytest.approx((0.25, 0.5, 0.75))
     early = error_distribution([match([1.0], [0.96], 0.1)], (0.5,))
     assert (early.bias_ms, early.quantiles_ms[0]) == pytest.approx((-40, 40))
     assert np.isnan(error_distribution([match([1.0], [], 0.1)]).bias_ms)
