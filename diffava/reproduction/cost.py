@@ -1,7 +1,7 @@
 """What work takes, before any is done: operations counted on shapes alone, and this machine's speed. Knows no step.
 
-An estimate, not a promise: a network reaches a share of what a matrix product reaches, and that share differs by
-network and machine. `tests/benchmarks/reproduction_cost.py` holds the estimate against a measured run.
+An estimate, not a promise: what a network reaches of a matrix product's speed differs by network and machine, and was
+measured on a CPU only (`tests/benchmarks/reproduction_cost.py`).
 """
 
 import time
@@ -15,10 +15,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from diffava.config import ModelConfig
 from diffava.model_parts import clap_audio, make_parts
 
-SHARE_OF_PRODUCT = 0.5  # of a matrix product's speed that a network reaches; 0.55 was measured with AudioLDM's U-Net
+SHARE_OF_PRODUCT = 1.0  # of a matrix product's speed that a network reaches; AudioLDM's U-Net on a CPU: 1.03
 PROBE_SIZE = 1024
 PROBE_S = 0.5
-DECODE_S_PER_S = 0.02  # of a core, for a second of a small film and its sound
+DECODE_S_PER_S = 0.04  # of a core, for a second of film and its sound: the mean of a dozen, from 0.01 to 0.08
 WORKING_BYTES = 1_000_000_000  # libraries and activations, beside the weights
 
 
