@@ -58,6 +58,11 @@ class Compute:
             raise ConfigError(f"Only U-Nets are compiled, and '{config.name}' has none; leave out --compile.")
 
 
+def best_device() -> str:
+    """The first GPU, or the CPU where there is none."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def is_fast_at_bfloat16(device: torch.device) -> bool:
     """Whether the device has instructions for bfloat16.
 

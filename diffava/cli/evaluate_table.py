@@ -11,6 +11,7 @@ from platformdirs import user_cache_path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from diffava.compute import best_device
 from diffava.errors import RequestError
 from diffava.evaluation.tables.definitions import TABLES, Table
 from diffava.evaluation.tables.feature_cache import FeatureCache
@@ -66,7 +67,7 @@ def _command(table: Table) -> Callable[..., None]:
         here = WeightsHere(weights, clap)
         # On a pipe a bar would be noise: there only the table is printed.
         with _bar(console) as progress:
-            outcome = run_table(table, pairs, here, kept, device or _best_device(), _shown_by(progress))
+            outcome = run_table(table, pairs, here, kept, device or best_device(), _shown_by(progress))
         whole = as_json(table, pairs, outcome, here.used())
         keep(out, whole)
         draw_distributions(outcome, out / PICTURE)
@@ -94,9 +95,3 @@ def _shown_by(progress: Progress) -> OnProgress:
         progress.update(tasks[stage], description=what, completed=done, total=of)
 
     return on_progress
-
-
-def _best_device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

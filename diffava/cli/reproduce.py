@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from diffava.cli.progress import say
 from diffava.cli.pull_model import said_of
+from diffava.compute import best_device
 from diffava.errors import RequestError
 from diffava.reproduction.cost import gflop_per_s
 from diffava.reproduction.published_table import published_table
@@ -63,10 +63,18 @@ def reproduce(
         as_json: For programs.
     """
     published_table(table)  # refuses an unknown one
-    wish = Wish(out or Path(f"reproduction-{table}"), lists, media, model, weights, networks)
-    sampling = Sampling(steps, guidance)
-    wish = replace(
-        wish, sampling=sampling, recipe=recipe, changes=tuple(changes or ()), workers=workers, device=device or _best()
+    wish = Wish(
+        out or Path(f"reproduction-{table}"),
+        lists,
+        media,
+        model,
+        weights,
+        networks,
+        Sampling(steps, guidance),
+        recipe,
+        tuple(changes or ()),
+        workers,
+        device or best_device(),
     )
     work = Table1(wish, say)
     reproduction = work.reproduction()
@@ -88,12 +96,6 @@ def reproduce(
     _show_table(work, outcome["figures"], console)
     if as_json:
         sys.stdout.write(json.dumps(outcome) + "\n")
-
-
-def _best() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _show_plan(work: Table1, reproduction: Reproduction, device: str, console: Console) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 
 from diffava.errors import DataError
 from diffava.sounds.takes import RATE_HZ
+from diffava.training.prepared.media import fit_picture
 
 MANIFEST = "manifest.csv"
 
@@ -65,7 +66,7 @@ def film_pictures(
                 shown.append(fitted)
             if len(shown) >= longest_s * frame_rate:
                 break
-            fitted = _fit(frame, size_pixels)
+            fitted = fit_picture(frame, size_pixels)
         if fitted is None:
             raise DataError(f"{path} has no pictures; take it out of the manifest.")
         while len(shown) < longest_s * frame_rate and _centre_s(shown, frame_rate) < time_s + frame_s:
@@ -90,13 +91,3 @@ def film_sound(path: Path) -> Float[np.ndarray, "S"]:
 
 def _centre_s(shown: list[np.ndarray], frame_rate: Fraction) -> float:
     return float((len(shown) + Fraction(1, 2)) / frame_rate)
-
-
-def _fit(frame: av.VideoFrame, size_pixels: int) -> UInt8[np.ndarray, "height width 3"]:
-    scale = size_pixels / max(frame.width, frame.height)
-    width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-    inner = frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
-    whole = np.zeros((size_pixels, size_pixels, 3), np.uint8)
-    top, left = (size_pixels - height) // 2, (size_pixels - width) // 2
-    whole[top : top + height, left : left + width] = inner
-    return whole

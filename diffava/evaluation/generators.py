@@ -1,6 +1,6 @@
 """What makes the sounds that the benchmark measures: a model, real recordings as the ceiling, noise as the floor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from hashlib import sha256
@@ -59,12 +59,14 @@ class PipelineGenerator:
         defaults = self._pipeline.config.defaults
         request = replace(request, step_count=defaults.step_count, guidance_scale=defaults.guidance_scale)
         rows = np.zeros((0, 1, 1, 3), np.uint8) if pictures is None else pictures
-        frames = (
-            Frames(first, torch.from_numpy(np.ascontiguousarray(rows[first : first + CHUNK_FRAMES])))
-            for first in range(0, len(rows), CHUNK_FRAMES)
-        )
-        pieces = [piece.samples for piece in self._pipeline.generate(request, frames, on_progress=on_progress)]
+        pieces = [piece.samples for piece in self._pipeline.generate(request, in_groups(rows), on_progress=on_progress)]
         return torch.cat(pieces).float().cpu().numpy()
+
+
+def in_groups(pictures: Pictures) -> Iterator[Frames]:
+    """The pictures of a range, a group at a time."""
+    for first in range(0, len(pictures), CHUNK_FRAMES):
+        yield Frames(first, torch.from_numpy(np.ascontiguousarray(pictures[first : first + CHUNK_FRAMES])))
 
 
 class _Reference:

@@ -15,13 +15,12 @@ from jaxtyping import Float
 
 from diffava.config import SamplerName
 from diffava.errors import DataError
+from diffava.evaluation.generators import in_groups
 from diffava.pipeline import FoleyPipeline
 from diffava.sounds.takes import RATE_HZ
 from diffava.spec import FoleyRequest, Frames
 from diffava.training.corpora.corpus import Clip, Corpus
 from diffava.training.prepared.media import Media, read_media
-
-CHUNK_FRAMES = 32
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,7 @@ def _media(clip: Clip, pipeline: FoleyPipeline) -> Media:
 def _frames(media: Media, count: int) -> Iterator[Frames]:
     """Exactly `count` pictures in groups as a server gets them; a film that ends early holds its last."""
     rows = media.rgb[np.minimum(np.arange(count), len(media.rgb) - 1)]
-    for first in range(0, count, CHUNK_FRAMES):
-        yield Frames(first, torch.from_numpy(np.ascontiguousarray(rows[first : first + CHUNK_FRAMES])))
+    return in_groups(rows)
 
 
 def _path(folder: Path, clip: Clip) -> Path:

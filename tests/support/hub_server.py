@@ -1,11 +1,12 @@
 """The Hugging Face hub on loopback, as far as its client needs it to bring one file: who am I, and the bytes."""
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from support.file_server import serving
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -49,12 +50,5 @@ def hub_server(files: dict[str, bytes]) -> Iterator[HubServer]:
         def log_message(self, *_arguments: object) -> None:
             """Quietly."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        told.address = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield told
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as told.address:
+        yield told

@@ -77,14 +77,14 @@ def _pictures(
     for frame in _frames(container, "video", start_s - EARLIER_S):
         time_s = float(frame.time)
         while last is not None and len(shown) < wanted and centres_s[len(shown)] < time_s:
-            fitted = _fit(last, size_pixels) if fitted is None else fitted
+            fitted = fit_picture(last, size_pixels) if fitted is None else fitted
             shown.append(fitted)
         if len(shown) == wanted:
             break
         last, fitted = frame, None
         stop_s = time_s + float(frame.duration * frame.time_base if frame.duration else 1 / frame_rate)
     while last is not None and len(shown) < wanted and centres_s[len(shown)] < stop_s:
-        fitted = _fit(last, size_pixels) if fitted is None else fitted
+        fitted = fit_picture(last, size_pixels) if fitted is None else fitted
         shown.append(fitted)
     return np.stack(shown) if shown else np.zeros((0, size_pixels, size_pixels, 3), np.uint8)
 
@@ -129,7 +129,7 @@ def _frames(container: av.container.InputContainer, kind: str, from_s: float) ->
             yield frame
 
 
-def _fit(frame: av.VideoFrame, size_pixels: int) -> UInt8[np.ndarray, "height width 3"]:
+def fit_picture(frame: av.VideoFrame, size_pixels: int) -> UInt8[np.ndarray, "height width 3"]:
     """The whole picture in a square with black bars, as an editor's plugin sends it."""
     scale = size_pixels / max(frame.width, frame.height)
     width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
