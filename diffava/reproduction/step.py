@@ -1,6 +1,5 @@
 """One step of a reproduction, and the folder in which finished steps are remembered. Knows no model."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from diffava.errors import DataError
 from diffava.reproduction.cost import Cost
+from diffava.training.prepared.shards import read_json, write_json
 
 WISH = "reproduction.json"
 
@@ -74,14 +74,11 @@ class Reproduction:
 
 def _write(path: Path, values: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(json.dumps(dict(values), indent=1) + "\n", "utf-8")
-    unfinished.replace(path)
+    write_json(path, values)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); remove it, and its step is done again.") from error
-    return values
+        return read_json(path)
+    except DataError as error:
+        raise DataError(f"{error} Remove it, and its step is done again.") from error

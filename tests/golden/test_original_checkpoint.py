@@ -13,13 +13,13 @@ from safetensors.torch import load_file
 from diffava import builders, published_clap, published_models
 from diffava.checkpoints import published_files
 from diffava.checkpoints.foreign import COMPUTED
-from diffava.checkpoints.registry import Published
 from diffava.config import ModelConfig, config_from_dict
 from diffava.features.tokenizer import byte_tokenizer
 from diffava.model_parts import video
 from diffava.published_clap import published_audio_tower
 from diffava.published_models import converted_folder
 from support.formula_weights import formula_weight, uniform
+from support.published import made_up_entry
 
 GOLDEN = Path(__file__).parent
 SCALE = 0.75
@@ -61,20 +61,6 @@ def whole_checkpoint() -> dict[str, torch.Tensor]:
     return tensors
 
 
-def entry(name: str, files: list[str], **changes) -> Published:
-    values = {
-        "name": name,
-        "title": "made up",
-        "purpose": "model",
-        "licence": "none",
-        "commercial_use_allowed": True,
-        "url": "https://example.org",
-        "source": "made up for this test",
-        "files": [{"path": path} for path in files],
-    }
-    return Published.model_validate(values | changes)
-
-
 @pytest.fixture
 def pulled(tmp_path, monkeypatch):
     """A cache with the checkpoint, RoBERTa's place taken by bytes, and a random X-CLIP."""
@@ -85,10 +71,10 @@ def pulled(tmp_path, monkeypatch):
     tower = {f"vision_model.{name}": tensor for name, tensor in video(config()).state_dict().items()}
     torch.save(tower, tmp_path / "xclip-base-patch8" / "pytorch_model.bin")
     entries = {
-        "audioldm-s": entry("audioldm-s", ["unet/config.json"]),
-        "audioldm-s-original": entry("audioldm-s-original", ["tiny.ckpt"]),
-        "roberta-tokenizer": entry("roberta-tokenizer", ["tokenizer.json", "tokenizer_config.json"]),
-        "xclip-base-patch8": entry("xclip-base-patch8", ["pytorch_model.bin"]),
+        "audioldm-s": made_up_entry("audioldm-s", ["unet/config.json"]),
+        "audioldm-s-original": made_up_entry("audioldm-s-original", ["tiny.ckpt"]),
+        "roberta-tokenizer": made_up_entry("roberta-tokenizer", ["tokenizer.json", "tokenizer_config.json"]),
+        "xclip-base-patch8": made_up_entry("xclip-base-patch8", ["pytorch_model.bin"]),
     }
     for module in (published_files, published_models, published_clap):
         monkeypatch.setattr(module, "published", entries.__getitem__)

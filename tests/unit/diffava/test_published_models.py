@@ -22,6 +22,7 @@ from diffava.published_clap import published_audio_tower
 from diffava.published_clap import published_clap as open_clap
 from diffava.published_models import converted_folder
 from support.pictures import in_chunks, random_pictures, request_of_seconds
+from support.published import made_up_entry
 
 FOLDERS = {"clap_text": "text_encoder", "unet": "unet", "vae": "vae", "vocoder": "vocoder"}
 WEIGHTS = {"clap_text": "pytorch_model.bin", "vocoder": "pytorch_model.bin"}
@@ -54,17 +55,7 @@ def publish(cache: Path, name: str, files: dict[str, object], **changes) -> Publ
             target.write_text(json.dumps(content))
         else:
             torch.save(content, target)
-    values = {
-        "name": name,
-        "title": "made up",
-        "purpose": "model",
-        "licence": "none",
-        "commercial_use_allowed": True,
-        "url": "https://example.org",
-        "source": "made up for this test",
-        "files": [{"path": path} for path in files],
-    }
-    return Published.model_validate(values | changes)
+    return made_up_entry(name, list(files), **changes)
 
 
 def tokenizer_files(folder: Path, prefix: str = "") -> dict[str, bytes]:
