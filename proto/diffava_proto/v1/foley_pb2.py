@@ -24,51 +24,51 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64iffava_proto/v1/foley.proto\x12\ndiffava.v1\"\xce\x01\n\x0fGenerateRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.diffava.v1.GenerateHeaderH\x00\x12(\n\x06\x66rames\x18\x02 \x01(\x0b\x32\x16.diffava.v1.FrameChunkH\x00\x12,\n\nkept_audio\x18\x03 \x01(\x0b\x32\x16.diffava.v1.AudioChunkH\x00\x12-\n\x0bperformance\x18\x04 \x01(\x0b\x32\x16.diffava.v1.AudioChunkH\x00\x42\x06\n\x04part\"2\n\x08Rational\x12\x11\n\tnumerator\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65nominator\x18\x02 \x01(\x03\"\xe0\x02\n\x0eGenerateHeader\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x04 \x01(\t\x12\r\n\x05seeds\x18\x05 \x03(\x04\x12\x14\n\x0csample_count\x18\x06 \x01(\x04\x12\x16\n\x0esample_rate_hz\x18\x07 \x01(\r\x12\x13\n\x0b\x63ut_samples\x18\x08 \x03(\x04\x12\x13\n\x0b\x66rame_count\x18\t \x01(\r\x12\x12\n\nstep_count\x18\n \x01(\r\x12\x16\n\x0eguidance_scale\x18\x0b \x01(\x01\x12$\n\x07sampler\x18\x0c \x01(\x0e\x32\x13.diffava.v1.Sampler\x12\"\n\x04kept\x18\r \x01(\x0b\x32\x14.diffava.v1.KeptPart\x12&\n\x05guide\x18\x0e \x01(\x0b\x32\x17.diffava.v1.TimingGuide\"\x88\x01\n\x0bTimingGuide\x12\'\n\x06source\x18\x01 \x01(\x0e\x32\x17.diffava.v1.GuideSource\x12\x15\n\x08strength\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0bhit_samples\x18\x03 \x03(\x04\x12\x17\n\x0fhas_performance\x18\x04 \x01(\x08\x42\x0b\n\t_strength\"K\n\x08KeptPart\x12\x1f\n\x17regenerate_start_sample\x18\x01 \x01(\x04\x12\x1e\n\x16regenerate_stop_sample\x18\x02 \x01(\x04\"E\n\nFrameChunk\x12\x13\n\x0b\x66irst_frame\x18\x01 \x01(\r\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\r\x12\r\n\x05rgb24\x18\x03 \x01(\x0c\"C\n\nAudioChunk\x12\x0c\n\x04take\x18\x01 \x01(\r\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x04\x12\x11\n\tpcm_f32le\x18\x03 \x01(\x0c\"\xde\x01\n\x10GenerateResponse\x12$\n\x06queued\x18\x01 \x01(\x0b\x32\x12.diffava.v1.QueuedH\x00\x12&\n\x07started\x18\x02 \x01(\x0b\x32\x13.diffava.v1.StartedH\x00\x12(\n\x08progress\x18\x03 \x01(\x0b\x32\x14.diffava.v1.ProgressH\x00\x12\'\n\x05\x61udio\x18\x04 \x01(\x0b\x32\x16.diffava.v1.AudioChunkH\x00\x12 \n\x04\x64one\x18\x05 \x01(\x0b\x32\x10.diffava.v1.DoneH\x00\x42\x07\n\x05\x65vent\"\x1a\n\x06Queued\x12\x10\n\x08position\x18\x01 \x01(\r\"\t\n\x07Started\"N\n\x08Progress\x12 \n\x05stage\x18\x01 \x01(\x0e\x32\x11.diffava.v1.Stage\x12\x11\n\tcompleted\x18\x02 \x01(\r\x12\r\n\x05total\x18\x03 \x01(\r\"\xbc\x01\n\x04\x44one\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.diffava.v1.ModelInfo\x12\x18\n\x10software_version\x18\x02 \x01(\t\x12\x12\n\nstep_count\x18\x03 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x04 \x01(\x01\x12$\n\x07sampler\x18\x05 \x01(\x0e\x32\x13.diffava.v1.Sampler\x12\x13\n\x0btake_sha256\x18\x06 \x03(\t\x12\r\n\x05notes\x18\x07 \x03(\t\"\x16\n\x14GetServerInfoRequest\"|\n\x15GetServerInfoResponse\x12\x18\n\x10software_version\x18\x01 \x01(\t\x12%\n\x06models\x18\x02 \x03(\x0b\x32\x15.diffava.v1.ModelInfo\x12\"\n\x06limits\x18\x03 \x01(\x0b\x32\x12.diffava.v1.Limits\"\xc4\x02\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eweights_sha256\x18\x02 \x01(\t\x12\x0f\n\x07licence\x18\x03 \x01(\t\x12\x1e\n\x16\x63ommercial_use_allowed\x18\x04 \x01(\x08\x12(\n\nframe_rate\x18\x05 \x01(\x0b\x32\x14.diffava.v1.Rational\x12\x1a\n\x12\x66rame_width_pixels\x18\x06 \x01(\r\x12\x1b\n\x13\x66rame_height_pixels\x18\x07 \x01(\r\x12\x16\n\x0esample_rate_hz\x18\x08 \x01(\r\x12\x1a\n\x12\x64\x65\x66\x61ult_step_count\x18\t \x01(\r\x12\x1e\n\x16\x64\x65\x66\x61ult_guidance_scale\x18\n \x01(\x01\x12\x0f\n\x07warning\x18\x0b \x01(\t\x12\x18\n\x10has_timing_guide\x18\x0c \x01(\x08\"\xa5\x01\n\x06Limits\x12\x19\n\x11max_message_bytes\x18\x01 \x01(\r\x12\x1d\n\x15max_prompt_characters\x18\x02 \x01(\r\x12\x16\n\x0emax_take_count\x18\x03 \x01(\r\x12\x18\n\x10max_sample_count\x18\x04 \x01(\x04\x12\x16\n\x0emax_step_count\x18\x05 \x01(\r\x12\x17\n\x0fmax_queued_jobs\x18\x06 \x01(\r*]\n\x07Sampler\x12\x17\n\x13SAMPLER_UNSPECIFIED\x10\x00\x12\x14\n\x10SAMPLER_DPMPP_2M\x10\x01\x12\x10\n\x0cSAMPLER_DDIM\x10\x02\x12\x11\n\rSAMPLER_EULER\x10\x03*\\\n\x0bGuideSource\x12\x1c\n\x18GUIDE_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14GUIDE_SOURCE_PICTURE\x10\x01\x12\x15\n\x11GUIDE_SOURCE_NONE\x10\x02*X\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_FEATURES\x10\x01\x12\x10\n\x0cSTAGE_LATENT\x10\x02\x12\x12\n\x0eSTAGE_WAVEFORM\x10\x03\x32\xaf\x01\n\x0c\x46oleyService\x12I\n\x08Generate\x12\x1b.diffava.v1.GenerateRequest\x1a\x1c.diffava.v1.GenerateResponse(\x01\x30\x01\x12T\n\rGetServerInfo\x12 .diffava.v1.GetServerInfoRequest\x1a!.diffava.v1.GetServerInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64iffava_proto/v1/foley.proto\x12\ndiffava.v1\"\xce\x01\n\x0fGenerateRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.diffava.v1.GenerateHeaderH\x00\x12(\n\x06\x66rames\x18\x02 \x01(\x0b\x32\x16.diffava.v1.FrameChunkH\x00\x12,\n\nkept_audio\x18\x03 \x01(\x0b\x32\x16.diffava.v1.AudioChunkH\x00\x12-\n\x0bperformance\x18\x04 \x01(\x0b\x32\x16.diffava.v1.AudioChunkH\x00\x42\x06\n\x04part\"2\n\x08Rational\x12\x11\n\tnumerator\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65nominator\x18\x02 \x01(\x03\"\xf7\x02\n\x0eGenerateHeader\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x04 \x01(\t\x12\r\n\x05seeds\x18\x05 \x03(\x04\x12\x14\n\x0csample_count\x18\x06 \x01(\x04\x12\x16\n\x0esample_rate_hz\x18\x07 \x01(\r\x12\x13\n\x0b\x63ut_samples\x18\x08 \x03(\x04\x12\x13\n\x0b\x66rame_count\x18\t \x01(\r\x12\x12\n\nstep_count\x18\n \x01(\r\x12\x16\n\x0eguidance_scale\x18\x0b \x01(\x01\x12$\n\x07sampler\x18\x0c \x01(\x0e\x32\x13.diffava.v1.Sampler\x12\"\n\x04kept\x18\r \x01(\x0b\x32\x14.diffava.v1.KeptPart\x12&\n\x05guide\x18\x0e \x01(\x0b\x32\x17.diffava.v1.TimingGuide\x12\x15\n\rframes_sha256\x18\x0f \x01(\x0c\"\x88\x01\n\x0bTimingGuide\x12\'\n\x06source\x18\x01 \x01(\x0e\x32\x17.diffava.v1.GuideSource\x12\x15\n\x08strength\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0bhit_samples\x18\x03 \x03(\x04\x12\x17\n\x0fhas_performance\x18\x04 \x01(\x08\x42\x0b\n\t_strength\"K\n\x08KeptPart\x12\x1f\n\x17regenerate_start_sample\x18\x01 \x01(\x04\x12\x1e\n\x16regenerate_stop_sample\x18\x02 \x01(\x04\"E\n\nFrameChunk\x12\x13\n\x0b\x66irst_frame\x18\x01 \x01(\r\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\r\x12\r\n\x05rgb24\x18\x03 \x01(\x0c\"C\n\nAudioChunk\x12\x0c\n\x04take\x18\x01 \x01(\r\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x04\x12\x11\n\tpcm_f32le\x18\x03 \x01(\x0c\"\xde\x01\n\x10GenerateResponse\x12$\n\x06queued\x18\x01 \x01(\x0b\x32\x12.diffava.v1.QueuedH\x00\x12&\n\x07started\x18\x02 \x01(\x0b\x32\x13.diffava.v1.StartedH\x00\x12(\n\x08progress\x18\x03 \x01(\x0b\x32\x14.diffava.v1.ProgressH\x00\x12\'\n\x05\x61udio\x18\x04 \x01(\x0b\x32\x16.diffava.v1.AudioChunkH\x00\x12 \n\x04\x64one\x18\x05 \x01(\x0b\x32\x10.diffava.v1.DoneH\x00\x42\x07\n\x05\x65vent\"5\n\x06Queued\x12\x10\n\x08position\x18\x01 \x01(\r\x12\x19\n\x11\x65stimated_wait_ms\x18\x02 \x01(\r\"\x1d\n\x07Started\x12\x12\n\nhas_frames\x18\x01 \x01(\x08\"N\n\x08Progress\x12 \n\x05stage\x18\x01 \x01(\x0e\x32\x11.diffava.v1.Stage\x12\x11\n\tcompleted\x18\x02 \x01(\r\x12\r\n\x05total\x18\x03 \x01(\r\"\xbc\x01\n\x04\x44one\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.diffava.v1.ModelInfo\x12\x18\n\x10software_version\x18\x02 \x01(\t\x12\x12\n\nstep_count\x18\x03 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x04 \x01(\x01\x12$\n\x07sampler\x18\x05 \x01(\x0e\x32\x13.diffava.v1.Sampler\x12\x13\n\x0btake_sha256\x18\x06 \x03(\t\x12\r\n\x05notes\x18\x07 \x03(\t\"\x16\n\x14GetServerInfoRequest\"|\n\x15GetServerInfoResponse\x12\x18\n\x10software_version\x18\x01 \x01(\t\x12%\n\x06models\x18\x02 \x03(\x0b\x32\x15.diffava.v1.ModelInfo\x12\"\n\x06limits\x18\x03 \x01(\x0b\x32\x12.diffava.v1.Limits\"\xd7\x02\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eweights_sha256\x18\x02 \x01(\t\x12\x0f\n\x07licence\x18\x03 \x01(\t\x12\x1e\n\x16\x63ommercial_use_allowed\x18\x04 \x01(\x08\x12(\n\nframe_rate\x18\x05 \x01(\x0b\x32\x14.diffava.v1.Rational\x12\x1a\n\x12\x66rame_width_pixels\x18\x06 \x01(\r\x12\x1b\n\x13\x66rame_height_pixels\x18\x07 \x01(\r\x12\x16\n\x0esample_rate_hz\x18\x08 \x01(\r\x12\x1a\n\x12\x64\x65\x66\x61ult_step_count\x18\t \x01(\r\x12\x1e\n\x16\x64\x65\x66\x61ult_guidance_scale\x18\n \x01(\x01\x12\x0f\n\x07warning\x18\x0b \x01(\t\x12\x18\n\x10has_timing_guide\x18\x0c \x01(\x08\x12\x11\n\tis_loaded\x18\r \x01(\x08\"\xa5\x01\n\x06Limits\x12\x19\n\x11max_message_bytes\x18\x01 \x01(\r\x12\x1d\n\x15max_prompt_characters\x18\x02 \x01(\r\x12\x16\n\x0emax_take_count\x18\x03 \x01(\r\x12\x18\n\x10max_sample_count\x18\x04 \x01(\x04\x12\x16\n\x0emax_step_count\x18\x05 \x01(\r\x12\x17\n\x0fmax_queued_jobs\x18\x06 \x01(\r*]\n\x07Sampler\x12\x17\n\x13SAMPLER_UNSPECIFIED\x10\x00\x12\x14\n\x10SAMPLER_DPMPP_2M\x10\x01\x12\x10\n\x0cSAMPLER_DDIM\x10\x02\x12\x11\n\rSAMPLER_EULER\x10\x03*\\\n\x0bGuideSource\x12\x1c\n\x18GUIDE_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14GUIDE_SOURCE_PICTURE\x10\x01\x12\x15\n\x11GUIDE_SOURCE_NONE\x10\x02*X\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_FEATURES\x10\x01\x12\x10\n\x0cSTAGE_LATENT\x10\x02\x12\x12\n\x0eSTAGE_WAVEFORM\x10\x03\x32\xaf\x01\n\x0c\x46oleyService\x12I\n\x08Generate\x12\x1b.diffava.v1.GenerateRequest\x1a\x1c.diffava.v1.GenerateResponse(\x01\x30\x01\x12T\n\rGetServerInfo\x12 .diffava.v1.GetServerInfoRequest\x1a!.diffava.v1.GetServerInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'diffava_proto.v1.foley_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SAMPLER']._serialized_start=2196
-  _globals['_SAMPLER']._serialized_end=2289
-  _globals['_GUIDESOURCE']._serialized_start=2291
-  _globals['_GUIDESOURCE']._serialized_end=2383
-  _globals['_STAGE']._serialized_start=2385
-  _globals['_STAGE']._serialized_end=2473
+  _globals['_SAMPLER']._serialized_start=2285
+  _globals['_SAMPLER']._serialized_end=2378
+  _globals['_GUIDESOURCE']._serialized_start=2380
+  _globals['_GUIDESOURCE']._serialized_end=2472
+  _globals['_STAGE']._serialized_start=2474
+  _globals['_STAGE']._serialized_end=2562
   _globals['_GENERATEREQUEST']._serialized_start=45
   _globals['_GENERATEREQUEST']._serialized_end=251
   _globals['_RATIONAL']._serialized_start=253
   _globals['_RATIONAL']._serialized_end=303
   _globals['_GENERATEHEADER']._serialized_start=306
-  _globals['_GENERATEHEADER']._serialized_end=658
-  _globals['_TIMINGGUIDE']._serialized_start=661
-  _globals['_TIMINGGUIDE']._serialized_end=797
-  _globals['_KEPTPART']._serialized_start=799
-  _globals['_KEPTPART']._serialized_end=874
-  _globals['_FRAMECHUNK']._serialized_start=876
-  _globals['_FRAMECHUNK']._serialized_end=945
-  _globals['_AUDIOCHUNK']._serialized_start=947
-  _globals['_AUDIOCHUNK']._serialized_end=1014
-  _globals['_GENERATERESPONSE']._serialized_start=1017
-  _globals['_GENERATERESPONSE']._serialized_end=1239
-  _globals['_QUEUED']._serialized_start=1241
-  _globals['_QUEUED']._serialized_end=1267
-  _globals['_STARTED']._serialized_start=1269
-  _globals['_STARTED']._serialized_end=1278
-  _globals['_PROGRESS']._serialized_start=1280
-  _globals['_PROGRESS']._serialized_end=1358
-  _globals['_DONE']._serialized_start=1361
-  _globals['_DONE']._serialized_end=1549
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=1551
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=1573
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=1575
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1699
-  _globals['_MODELINFO']._serialized_start=1702
-  _globals['_MODELINFO']._serialized_end=2026
-  _globals['_LIMITS']._serialized_start=2029
-  _globals['_LIMITS']._serialized_end=2194
-  _globals['_FOLEYSERVICE']._serialized_start=2476
-  _globals['_FOLEYSERVICE']._serialized_end=2651
+  _globals['_GENERATEHEADER']._serialized_end=681
+  _globals['_TIMINGGUIDE']._serialized_start=684
+  _globals['_TIMINGGUIDE']._serialized_end=820
+  _globals['_KEPTPART']._serialized_start=822
+  _globals['_KEPTPART']._serialized_end=897
+  _globals['_FRAMECHUNK']._serialized_start=899
+  _globals['_FRAMECHUNK']._serialized_end=968
+  _globals['_AUDIOCHUNK']._serialized_start=970
+  _globals['_AUDIOCHUNK']._serialized_end=1037
+  _globals['_GENERATERESPONSE']._serialized_start=1040
+  _globals['_GENERATERESPONSE']._serialized_end=1262
+  _globals['_QUEUED']._serialized_start=1264
+  _globals['_QUEUED']._serialized_end=1317
+  _globals['_STARTED']._serialized_start=1319
+  _globals['_STARTED']._serialized_end=1348
+  _globals['_PROGRESS']._serialized_start=1350
+  _globals['_PROGRESS']._serialized_end=1428
+  _globals['_DONE']._serialized_start=1431
+  _globals['_DONE']._serialized_end=1619
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=1621
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=1643
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=1645
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=1769
+  _globals['_MODELINFO']._serialized_start=1772
+  _globals['_MODELINFO']._serialized_end=2115
+  _globals['_LIMITS']._serialized_start=2118
+  _globals['_LIMITS']._serialized_end=2283
+  _globals['_FOLEYSERVICE']._serialized_start=2565
+  _globals['_FOLEYSERVICE']._serialized_end=2740
 # @@protoc_insertion_point(module_scope)

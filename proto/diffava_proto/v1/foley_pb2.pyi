@@ -59,7 +59,7 @@ class Rational(_message.Message):
     def __init__(self, numerator: _Optional[int] = ..., denominator: _Optional[int] = ...) -> None: ...
 
 class GenerateHeader(_message.Message):
-    __slots__ = ("client_id", "model", "prompt", "negative_prompt", "seeds", "sample_count", "sample_rate_hz", "cut_samples", "frame_count", "step_count", "guidance_scale", "sampler", "kept", "guide")
+    __slots__ = ("client_id", "model", "prompt", "negative_prompt", "seeds", "sample_count", "sample_rate_hz", "cut_samples", "frame_count", "step_count", "guidance_scale", "sampler", "kept", "guide", "frames_sha256")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class GenerateHeader(_message.Message):
     SAMPLER_FIELD_NUMBER: _ClassVar[int]
     KEPT_FIELD_NUMBER: _ClassVar[int]
     GUIDE_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_SHA256_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     model: str
     prompt: str
@@ -88,7 +89,8 @@ class GenerateHeader(_message.Message):
     sampler: Sampler
     kept: KeptPart
     guide: TimingGuide
-    def __init__(self, client_id: _Optional[str] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seeds: _Optional[_Iterable[int]] = ..., sample_count: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., cut_samples: _Optional[_Iterable[int]] = ..., frame_count: _Optional[int] = ..., step_count: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., sampler: _Optional[_Union[Sampler, str]] = ..., kept: _Optional[_Union[KeptPart, _Mapping]] = ..., guide: _Optional[_Union[TimingGuide, _Mapping]] = ...) -> None: ...
+    frames_sha256: bytes
+    def __init__(self, client_id: _Optional[str] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seeds: _Optional[_Iterable[int]] = ..., sample_count: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., cut_samples: _Optional[_Iterable[int]] = ..., frame_count: _Optional[int] = ..., step_count: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., sampler: _Optional[_Union[Sampler, str]] = ..., kept: _Optional[_Union[KeptPart, _Mapping]] = ..., guide: _Optional[_Union[TimingGuide, _Mapping]] = ..., frames_sha256: _Optional[bytes] = ...) -> None: ...
 
 class TimingGuide(_message.Message):
     __slots__ = ("source", "strength", "hit_samples", "has_performance")
@@ -145,14 +147,18 @@ class GenerateResponse(_message.Message):
     def __init__(self, queued: _Optional[_Union[Queued, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ...) -> None: ...
 
 class Queued(_message.Message):
-    __slots__ = ("position",)
+    __slots__ = ("position", "estimated_wait_ms")
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_WAIT_MS_FIELD_NUMBER: _ClassVar[int]
     position: int
-    def __init__(self, position: _Optional[int] = ...) -> None: ...
+    estimated_wait_ms: int
+    def __init__(self, position: _Optional[int] = ..., estimated_wait_ms: _Optional[int] = ...) -> None: ...
 
 class Started(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("has_frames",)
+    HAS_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    has_frames: bool
+    def __init__(self, has_frames: _Optional[bool] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("stage", "completed", "total")
@@ -197,7 +203,7 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, software_version: _Optional[str] = ..., models: _Optional[_Iterable[_Union[ModelInfo, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class ModelInfo(_message.Message):
-    __slots__ = ("name", "weights_sha256", "licence", "commercial_use_allowed", "frame_rate", "frame_width_pixels", "frame_height_pixels", "sample_rate_hz", "default_step_count", "default_guidance_scale", "warning", "has_timing_guide")
+    __slots__ = ("name", "weights_sha256", "licence", "commercial_use_allowed", "frame_rate", "frame_width_pixels", "frame_height_pixels", "sample_rate_hz", "default_step_count", "default_guidance_scale", "warning", "has_timing_guide", "is_loaded")
     NAME_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_SHA256_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
@@ -210,6 +216,7 @@ class ModelInfo(_message.Message):
     DEFAULT_GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     WARNING_FIELD_NUMBER: _ClassVar[int]
     HAS_TIMING_GUIDE_FIELD_NUMBER: _ClassVar[int]
+    IS_LOADED_FIELD_NUMBER: _ClassVar[int]
     name: str
     weights_sha256: str
     licence: str
@@ -222,7 +229,8 @@ class ModelInfo(_message.Message):
     default_guidance_scale: float
     warning: str
     has_timing_guide: bool
-    def __init__(self, name: _Optional[str] = ..., weights_sha256: _Optional[str] = ..., licence: _Optional[str] = ..., commercial_use_allowed: _Optional[bool] = ..., frame_rate: _Optional[_Union[Rational, _Mapping]] = ..., frame_width_pixels: _Optional[int] = ..., frame_height_pixels: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., default_step_count: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., warning: _Optional[str] = ..., has_timing_guide: _Optional[bool] = ...) -> None: ...
+    is_loaded: bool
+    def __init__(self, name: _Optional[str] = ..., weights_sha256: _Optional[str] = ..., licence: _Optional[str] = ..., commercial_use_allowed: _Optional[bool] = ..., frame_rate: _Optional[_Union[Rational, _Mapping]] = ..., frame_width_pixels: _Optional[int] = ..., frame_height_pixels: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., default_step_count: _Optional[int] = ..., default_guidance_scale: _Optional[float] = ..., warning: _Optional[str] = ..., has_timing_guide: _Optional[bool] = ..., is_loaded: _Optional[bool] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_message_bytes", "max_prompt_characters", "max_take_count", "max_sample_count", "max_step_count", "max_queued_jobs")
