@@ -1,24 +1,24 @@
-"""Every setting of a server, as one frozen value. Knows the environment's names, no files and no network.
+"""Every setting of a server, as one frozen value. Knows the environment's and the file's names, and no network.
 
-Order of precedence: what the caller gives, `DIFFAVA_SERVER_*` variables, the defaults below.
+Order of precedence: what the caller gives, `DIFFAVA_SERVER_*` variables, the file, the defaults below.
 """
 
-import ipaddress
 import os
-import sys
+import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
+from diffava_server import addresses
 from diffava_server.errors import StartError
 
 Precision = Literal["auto", "float32", "bfloat16"]
+LogFormat = Literal["logfmt", "json"]
 ENV_PREFIX = "DIFFAVA_SERVER_"
-UNIX_PREFIX = "unix:"
-MAX_UNIX_PATH_BYTES = 103 if sys.platform == "darwin" else 107  # sun_path less its final zero
+FILE_VARIABLE = f"{ENV_PREFIX}CONFIG"
 
 
 def default_token_file() -> Path:
@@ -31,7 +31,10 @@ class ServerConfig(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
-    listen: str = Field("127.0.0.1:0", description="HOST:PORT on loopback (port 0: any free one) or unix:PATH")
+    listen: str = Field("127.0.0.1:0", description="HOST:PORT (port 0: any free one) or unix:PATH; wider only with TLS")
+    tls_cert: Path | None = Field(None, description="PEM: the server's certificate, then those between it and the CA")
+    tls_key: Path | None = Field(None, description="PEM: the certificate's private key, mode 0600")
+    tls_client_ca: Path | None = Field(None, description="PEM: who signs editors' certificates; set: each needs one")
     models: Annotated[tuple[str, ...], NoDecode] = Field(
         ("mini",), min_length=1, description="presets or model folders; the first is the default"
     )
@@ -47,7 +50,14 @@ class ServerConfig(BaseSettings):
     token_file: Path = Field(default_factory=default_token_file, description="made with a fresh token if absent")
     state_file: Path | None = Field(None, description="JSON with the address and the process, while the server answers")
     idle_exit_s: float | None = Field(None, gt=0, description="end after this long without a call; empty: never")
-    drain_s: float = Field(30.0, ge=0, description="how long running jobs may take to end when the server stops")
+    drain_s: float = Field(30.0, ge=0, description="how long jobs may take to end once the server is told to stop")
+    metrics: str | None = Field(None, description="HOST:PORT on loopback of Prometheus' page; empty: none")
+    log_format: LogFormat = Field("logfmt", description="a line an event: key=value, or JSON")
+    log_prompts: bool = Field(False, description="write what is asked for into the log")
+
+    max_connections: int = Field(1_000, ge=1, description="more are closed before they say anything")
+    max_open_calls: int = Field(1_000, ge=1, description="at once, of one connection and of one client")
+    max_calls_per_minute: int = Field(3_000, ge=1, description="of one client; as many may come in one go")
 
     max_message_bytes: int = Field(4 << 20, ge=1 << 16)
     max_prompt_characters: int = Field(2_000, ge=1)
@@ -71,66 +81,103 @@ class ServerConfig(BaseSettings):
 
     @field_validator("listen")
     @classmethod
-    def _only_this_machine(cls, value: str) -> str:
-        if value.startswith(UNIX_PREFIX):
-            return _checked_unix(value)
-        host, separator, port = value.rpartition(":")
-        if not separator or not port.isdecimal() or int(port) > 65_535:
-            raise ValueError(f"'{value}' is not an address; give HOST:PORT or unix:PATH")
-        if host != "localhost" and not _is_loopback(host):
+    def _is_an_address(cls, value: str) -> str:
+        return addresses.checked(value)
+
+    @field_validator("metrics")
+    @classmethod
+    def _is_on_loopback(cls, value: str | None) -> str | None:
+        return None if value is None else addresses.checked_loopback_port(value)
+
+    @model_validator(mode="after")
+    def _is_encrypted_where_others_listen(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            given, missing = ("tls_cert", "tls_key") if self.tls_key is None else ("tls_key", "tls_cert")
+            raise ValueError(f"{given} is set and {missing} is not; encryption takes both")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("tls_client_ca is set without tls_cert and tls_key; editors are asked for theirs over TLS")
+        if self.tls_cert is None and not self.is_local:
             raise ValueError(
-                f"'{host}' is not this machine's loopback, and without encryption the token and the pictures would "
-                "cross the network in the clear; listen on 127.0.0.1 or unix:PATH and reach it through an SSH tunnel"
+                f"'{self.listen}' is not this machine's loopback, and without encryption the token and the pictures "
+                "would cross the network in the clear; give tls_cert and tls_key, or listen on 127.0.0.1 or unix:PATH "
+                "and reach it through an SSH tunnel"
             )
-        return value
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return addresses.is_local(self.listen)
 
     @property
     def unix_path(self) -> Path | None:
         """The socket's path, or None for a TCP address."""
-        return Path(self.listen.removeprefix(UNIX_PREFIX)) if self.listen.startswith(UNIX_PREFIX) else None
+        return Path(self.listen.removeprefix(addresses.UNIX_PREFIX)) if addresses.is_unix(self.listen) else None
 
 
-def read_config(**given: Any) -> ServerConfig:
-    """Build the configuration from `given` (None: not given) and the environment.
+def read_config(config: Path | None = None, **given: Any) -> ServerConfig:
+    """Build the configuration from `given` (None: not given), the environment and the file.
+
+    Args:
+        config: A TOML file of settings; by default the one that the environment names, if it does.
+        given: Settings by their names, which win over all others.
 
     Raises:
-        StartError: A key is unknown or a value out of bounds; names the key and where it came from.
+        StartError: A key is unknown or a value out of bounds, with its name and where it came from; or the file cannot
+            be read.
     """
-    known = {f"{ENV_PREFIX}{name.upper()}" for name in ServerConfig.model_fields}
+    return read_with_origins(config, given)[0]
+
+
+def read_with_origins(config: Path | None, given: dict[str, Any]) -> tuple[ServerConfig, dict[str, str]]:
+    """The configuration as `read_config` reads it, and where each setting that is not a default came from."""
+    _refuse_unknown_variables()
+    path = config or (Path(os.environ[FILE_VARIABLE]) if FILE_VARIABLE in os.environ else None)
+    layers: list[tuple[str, dict[str, Any]]] = [
+        (str(path), _read_file(path) if path else {}),
+        ("environment", EnvSettingsSource(ServerConfig)()),
+        ("given", {name: value for name, value in given.items() if value is not None}),
+    ]
+    values = {name: value for _, layer in layers for name, value in layer.items()}
+    origins = {name: origin for origin, layer in layers for name in layer}
+    try:
+        return ServerConfig(**values), origins
+    except ValidationError as error:
+        sentences = [_sentence(dict(each), origins) for each in error.errors()]
+        raise StartError("; ".join(sentences) + ".", exit_code=2) from error
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"{ENV_PREFIX}{name.upper()}" for name in ServerConfig.model_fields} | {FILE_VARIABLE}
     unknown = sorted(name for name in os.environ if name.startswith(ENV_PREFIX) and name not in known)
     if unknown:
         raise StartError(
             f"Unknown setting {unknown[0]} in the environment; known are {', '.join(sorted(known))}.", exit_code=2
         )
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """The file's settings; a relative path in it is meant from where the file is."""
     try:
-        return ServerConfig(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        raise StartError("; ".join(_sentence(dict(e)) for e in error.errors()) + ".", exit_code=2) from error
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise StartError(f"The settings in {path} cannot be read: {error.strerror}.", exit_code=2) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartError(f"The settings in {path} are not TOML: {error}.", exit_code=2) from error
+    for name, value in values.items():
+        if name in _PATHS and isinstance(value, str):
+            values[name] = path.absolute().parent / value
+    return values
 
 
-def _checked_unix(value: str) -> str:
-    path = value.removeprefix(UNIX_PREFIX)
-    if sys.platform == "win32":
-        raise ValueError("Unix sockets are not offered on Windows; give 127.0.0.1:0")
-    if not Path(path).is_absolute():
-        raise ValueError(f"the socket's path '{path}' is not absolute; give unix:/full/path")
-    if len(os.fsencode(path)) > MAX_UNIX_PATH_BYTES:
-        raise ValueError(
-            f"the socket's path has {len(os.fsencode(path))} bytes and the system takes {MAX_UNIX_PATH_BYTES}; "
-            "choose a shorter one"
-        )
-    return value
+_PATHS = {name for name, field in ServerConfig.model_fields.items() if field.annotation in (Path, Path | None)}
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _sentence(error: dict[str, Any]) -> str:
+def _sentence(error: dict[str, Any], origins: dict[str, str]) -> str:
     name = ".".join(str(key) for key in error["loc"])
+    origin = origins.get(str(error["loc"][0]), "given") if error["loc"] else "given"
+    place = "" if origin == "given" else f" ({origin})"
     if error["type"] == "extra_forbidden":
-        return f"Unknown setting '{name}'; known are {', '.join(ServerConfig.model_fields)}"
-    return f"{name}: {error['msg'].removeprefix('Value error, ')}"
+        return f"Unknown setting '{name}'{place}; known are {', '.join(ServerConfig.model_fields)}"
+    words = error["msg"].removeprefix("Value error, ")
+    return f"{name}{place}: {words}" if name else words
