@@ -6,11 +6,20 @@ later. Nothing is imported here, so that the engine's process raises the same cl
 
 
 class ServerError(Exception):
-    """Root of what a client is told. The message is a sentence for the editor; details stay in the log."""
+    """Root of what a client is told. The message is a sentence for the editor; details stay in the log.
+
+    Args of note: `retry_delay_s` is after how long it makes sense to ask again, where it does at all.
+    """
 
     code = "INTERNAL"
     reason = "INTERNAL"
     retryable = False
+    retry_delay_s = 1.0
+
+    def __init__(self, message: str, *, retry_delay_s: float | None = None) -> None:
+        super().__init__(message)
+        if retry_delay_s is not None:
+            self.retry_delay_s = retry_delay_s
 
 
 class InvalidRequestError(ServerError):
@@ -42,6 +51,31 @@ class QueueFullError(ServerError):
     retryable = True
 
 
+class RateLimitError(ServerError):
+    """The client asks more often than this server answers."""
+
+    code = "RESOURCE_EXHAUSTED"
+    reason = "RATE_LIMITED"
+    retryable = True
+
+
+class DrainingError(ServerError):
+    """The server is about to stop and takes no new job."""
+
+    code = "UNAVAILABLE"
+    reason = "DRAINING"
+    retryable = True
+
+
+class PictureForgottenError(ServerError):
+    """The client was told that its pictures are known, and meanwhile they are not: send the job again with frames."""
+
+    code = "ABORTED"
+    reason = "PICTURE_FORGOTTEN"
+    retryable = True
+    retry_delay_s = 0.0
+
+
 class UploadTimeoutError(ServerError):
     """The client stopped sending in the middle of its upload."""
 
@@ -71,6 +105,22 @@ class EngineLostError(ServerError):
 
     code = "UNAVAILABLE"
     reason = "ENGINE_LOST"
+    retryable = True
+
+
+class EngineHungError(ServerError):
+    """The engine said nothing for longer than a step may take, and was replaced."""
+
+    code = "DEADLINE_EXCEEDED"
+    reason = "ENGINE_HUNG"
+    retryable = True
+
+
+class EngineDownError(ServerError):
+    """The engine has died again and again and is given time before it is started anew."""
+
+    code = "UNAVAILABLE"
+    reason = "ENGINE_DOWN"
     retryable = True
 
 

@@ -6,6 +6,7 @@ import pytest
 from diffava_server.engine.fake import FakeEngine
 from diffava_server.engine.protocol import Audio, FrameBlock, Job, KeptAudio, Progress, TimingGuide
 from diffava_server.errors import InvalidRequestError, JobCancelledError, ServerError
+from support.seats import CollectingSeat
 
 SAMPLE_COUNT = 24_001
 
@@ -42,11 +43,18 @@ def frames_for(engine, count, block_frames=2):
         yield FrameBlock(first, frame_count, bytes([first % 256]) * (frame_count * size))
 
 
-def run(engine, job, is_cancelled=lambda: False, frames=None):
-    events = []
-    frames = frames_for(engine, job.frame_count) if frames is None else frames
-    engine.run(job, frames, emit=events.append, is_cancelled=is_cancelled)
-    return events
+def run(engine, job, frames=None, **seat):
+    """A batch of one; its events, or its error raised."""
+    (told,) = run_batch(engine, [CollectingSeat(job, frames or frames_for(engine, job.frame_count), **seat)])
+    if told.errors != [None]:
+        raise told.errors[0]
+    return told.events
+
+
+def run_batch(engine, seats):
+    engine.run(seats)
+    assert [len(seat.errors) for seat in seats] == [1] * len(seats), "each seat ends once"
+    return seats
 
 
 def takes_of(events):
@@ -129,7 +137,7 @@ def test_a_cancelled_job_stops_before_its_next_step(engine):
 
     job = job_for(engine)
     with pytest.raises(JobCancelledError):
-        engine.run(job, frames_for(engine, job.frame_count), emit=emit, is_cancelled=is_cancelled)
+        run(engine, job, emit=emit, is_cancelled=is_cancelled)
     assert max(e.completed for e in seen if isinstance(e, Progress) and e.stage == "latent") == 1
     assert not takes_of(seen)
 

@@ -4,19 +4,20 @@ Knows no network. torch is loaded when an engine is built, which happens in the 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from diffava_server.config import Precision
-from diffava_server.engine.protocol import Audio, EngineModel, Event, FrameBlock, Job, Note, Progress
+from diffava_server.engine.protocol import Audio, EngineModel, FrameBlock, Job, Note, Progress, Seat
 from diffava_server.errors import (
     EngineFailedError,
     InvalidRequestError,
     JobCancelledError,
     OutOfMemoryError,
+    ServerError,
     UnknownModelError,
 )
 
@@ -63,19 +64,26 @@ class LocalEngine:
         """As `Engine.models`."""
         return tuple(_describe(pipeline) for pipeline in self._pipelines.values())
 
-    def run(
-        self,
-        job: Job,
-        frames: Iterator[FrameBlock],
-        *,
-        emit: Callable[[Event], None],
-        is_cancelled: Callable[[], bool],
-    ) -> None:
-        """As `Engine.run`."""
+    def remembered(self) -> frozenset[str]:
+        """As `Engine.remembered`: nothing yet."""
+        return frozenset()
+
+    def run(self, seats: Sequence[Seat]) -> None:
+        """As `Engine.run`, one seat after another."""
+        for seat in seats:
+            try:
+                self._run(seat)
+            except ServerError as error:
+                seat.end(error)
+            else:
+                seat.end()
+
+    def _run(self, seat: Seat) -> None:
         import torch
 
         from diffava import errors
 
+        job, emit = seat.job, seat.emit
         pipeline = self._pipelines.get(job.model)
         if pipeline is None:
             raise UnknownModelError(f"This engine has no model '{job.model}', only {', '.join(self._pipelines)}.")
@@ -86,9 +94,9 @@ class LocalEngine:
                 emit(Note(note))
             blocks = pipeline.generate(
                 request,
-                (_tensor(block, size) for block in frames),
+                (_tensor(block, size) for block in seat.frames()),
                 on_progress=lambda p: emit(Progress(p.stage, p.completed, p.total)),
-                is_cancelled=is_cancelled,
+                is_cancelled=seat.is_cancelled,
             )
             for block in blocks:
                 pcm_f32le = block.samples.detach().cpu().numpy().astype("<f4", copy=False).tobytes()

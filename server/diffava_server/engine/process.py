@@ -8,13 +8,23 @@ import asyncio
 import multiprocessing
 from collections.abc import AsyncGenerator, AsyncIterator
 from multiprocessing.process import BaseProcess
-from multiprocessing.sharedctypes import RawValue
+from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
 from diffava_server.engine.pipe import AsyncPipe
 from diffava_server.engine.protocol import EngineFactory, EngineModel, Event, FrameBlock, Job
-from diffava_server.engine.worker import Ended, Ready, WantFrames, work
-from diffava_server.errors import EngineFailedError, EngineLostError
+from diffava_server.engine.worker import (
+    MAX_SEATS,
+    Batch,
+    BatchEnded,
+    Happened,
+    NotLoaded,
+    Ready,
+    SeatEnded,
+    WantFrames,
+    work,
+)
+from diffava_server.errors import EngineLostError
 
 LOST = "The engine process ended in the middle of the work; a new one is started, please try again."
 LOST_WHILE_LOADING = (
@@ -29,7 +39,7 @@ class EngineProcess:
         self._factory = factory
         self._cancel_grace_s = cancel_grace_s
         self._context = multiprocessing.get_context("spawn")
-        self._cancelled_job: Any = RawValue("Q", 0)
+        self._cancelled: Any = RawArray("Q", MAX_SEATS)
         self._models: tuple[EngineModel, ...] = ()
         self._process: BaseProcess | None = None
         self._pipe: AsyncPipe | None = None
@@ -61,7 +71,7 @@ class EngineProcess:
         """
         parent_end, worker_end = self._context.Pipe()
         process = self._context.Process(
-            target=work, args=(self._factory, worker_end, self._cancelled_job), name="diffava-engine", daemon=True
+            target=work, args=(self._factory, worker_end, self._cancelled), name="diffava-engine", daemon=True
         )
         await asyncio.to_thread(process.start)
         # Only the worker may hold its end, or its death would not be seen as the end of the pipe.
@@ -74,9 +84,9 @@ class EngineProcess:
         match message:
             case Ready(models=models):
                 self._models = models
-            case Ended(error=error):
+            case NotLoaded(error=error):
                 await self.close()
-                raise error or EngineFailedError("The engine ended before it was loaded.")
+                raise error
 
     async def close(self) -> None:
         """End the worker, whatever it does."""
@@ -93,22 +103,24 @@ class EngineProcess:
         self._job_number += 1
         is_over = False
         try:
-            await self._send((self._job_number, job))
+            await self._send(Batch(((self._job_number, job),)))
+            ended = None
             while True:
-                message = await self._receive()
-                match message:
+                match await self._receive():
                     case WantFrames():
                         await self._answer_with(frames)
-                    case Ended(error=error):
+                    case SeatEnded(error=error):
+                        ended = error
+                    case BatchEnded():
                         is_over = True
-                        if error is not None:
-                            raise error
+                        if ended is not None:
+                            raise ended
                         return
-                    case _:
-                        yield message
+                    case Happened(event=event):
+                        yield event
         finally:
             if not is_over and self._pipe is not None:
-                self._cancelled_job.value = self._job_number
+                self._cancelled[self._job_number % MAX_SEATS] = self._job_number
                 self._background = asyncio.create_task(self._settle())
                 await asyncio.shield(self._background)
 
@@ -147,7 +159,7 @@ class EngineProcess:
             match await self._receive():
                 case WantFrames():
                     await self._send(None)
-                case Ended():
+                case BatchEnded():
                     return
 
     async def _send(self, message: object) -> None:

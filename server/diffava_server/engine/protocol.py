@@ -4,10 +4,14 @@
 Both raise the classes of `diffava_server.errors`, and those alone.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+import hashlib
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, Protocol
+
+from diffava_server.errors import ServerError
 
 SamplerName = Literal["dpmpp_2m", "ddim", "euler"]
 GuideSource = Literal["picture", "none"]
@@ -16,7 +20,12 @@ Stage = Literal["features", "latent", "waveform"]
 
 @dataclass(frozen=True)
 class EngineModel:
-    """One loaded model and what it wants of a request."""
+    """One model and what it wants of a request.
+
+    Args of note: `max_batch_rows` takes may be denoised together, be they of one job or of several. A batch needs
+    `resting_bytes`, and for each row `bytes_per_row` and `bytes_per_row_second` for each second of sound; zeros where
+    nobody measured it. `device_bytes` is what the device has in all, 0 if that is not known.
+    """
 
     name: str
     weights_sha256: str
@@ -31,6 +40,21 @@ class EngineModel:
     default_sampler: SamplerName
     warning: str = ""
     has_timing_guide: bool = False
+    is_loaded: bool = True
+    max_batch_rows: int = 1
+    resting_bytes: int = 0
+    bytes_per_row: int = 0
+    bytes_per_row_second: int = 0
+    device_bytes: int = 0
+
+    def memory_bytes(self, job: "Job") -> int:
+        """What the device needs for this job alone, known before it starts."""
+        return self.resting_bytes + self.row_bytes(job)
+
+    def row_bytes(self, job: "Job") -> int:
+        """What this job adds to a batch."""
+        duration_s = job.sample_count / self.sample_rate_hz
+        return len(job.seeds) * math.ceil(self.bytes_per_row + self.bytes_per_row_second * duration_s)
 
     @property
     def frame_bytes(self) -> int:
@@ -84,6 +108,38 @@ class Job:
     sampler: SamplerName = "dpmpp_2m"
     kept: KeptAudio | None = None
     guide: TimingGuide = TimingGuide()
+    frames_sha256: bytes = b""  # as the client says; empty if it does not
+
+
+def batch_key(job: Job) -> Hashable:
+    """Jobs with equal keys may share a batch: their latents have one shape and are denoised by the same steps.
+
+    A job of which a part is kept shares with none, for its latent is held to the old one at each step.
+    """
+    if job.kept is not None:
+        return object()
+    return (
+        job.model,
+        job.sample_count,
+        job.cut_samples,
+        job.frame_count,
+        job.step_count,
+        job.guidance_scale,
+        job.sampler,
+        job.guide.strength,
+    )
+
+
+def picture_key(job: Job) -> str:
+    """Names what the encoders say of a job's pictures; empty where there are none or their hash is not known.
+
+    An engine remembers under the hash that it has taken itself, never under the client's: otherwise a client could
+    have another's pictures answered for by its own.
+    """
+    if not job.frame_count or not job.frames_sha256:
+        return ""
+    said = (job.model, job.frames_sha256, job.sample_count, job.frame_count, job.cut_samples)
+    return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -123,34 +179,60 @@ class Note:
 Event = Progress | Audio | Note
 
 
-class Engine(Protocol):
-    """Makes sound, one job at a time, blocking its caller."""
+class Seat(Protocol):
+    """One job of a batch, inside the engine's process. Used from the thread that called `Engine.run`."""
 
-    def models(self) -> tuple[EngineModel, ...]:
-        """What is loaded; the first is the default."""
+    @property
+    def job(self) -> Job:
+        """What is wanted; its numbers were checked against the model's."""
         ...
 
-    def run(
-        self,
-        job: Job,
-        frames: Iterator[FrameBlock],
-        *,
-        emit: Callable[[Event], None],
-        is_cancelled: Callable[[], bool],
-    ) -> None:
-        """Do one job: emit its notes, pull its frames as they are needed, emit progress, then every take's samples.
-
-        Args:
-            job: What is wanted; its numbers were checked against the model's.
-            frames: `job.frame_count` pictures in order; the next block is fetched only when it is asked for.
-            emit: Told of notes, progress and audio; blocks while the reader is behind.
-            is_cancelled: Asked between steps.
+    def frames(self) -> Iterator[FrameBlock]:
+        """`job.frame_count` pictures in order; the next block is fetched only when it is asked for.
 
         Raises:
+            JobCancelledError: Nobody waits for the job any more.
+            PictureForgottenError: The client was told to send none, and now they are wanted after all.
+        """
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Tell of notes, progress and audio; blocks while a reader that is alone in its batch is behind."""
+        ...
+
+    def is_cancelled(self) -> bool:
+        """Whether nobody waits for the job any more; asked between steps."""
+        ...
+
+    def end(self, error: ServerError | None = None) -> None:
+        """The job is over, well or with an error: said once, and nothing is emitted after it."""
+        ...
+
+
+class Engine(Protocol):
+    """Makes sound, one batch at a time, blocking its caller."""
+
+    def models(self) -> tuple[EngineModel, ...]:
+        """What it has, and what of it is in memory now; the first is the default."""
+        ...
+
+    def run(self, seats: Sequence[Seat]) -> None:
+        """Do every seat's job, all of one `batch_key`, and end each seat once.
+
+        For each: emit its notes, pull its frames as they are needed, emit progress, then every take's samples. An error
+        or a cancellation of one seat leaves the others' samples bit-identical to what they would be alone. Whatever is
+        raised ends the seats that have not ended yet.
+
+        Ends a seat with:
             InvalidRequestError: The model cannot do what is asked.
             JobCancelledError: `is_cancelled` said so.
-            OutOfMemoryError: It did not fit.
+            OutOfMemoryError: It did not fit, not even alone and row by row. The process is then replaced.
+            PictureForgottenError: See `Seat.frames`.
         """
+        ...
+
+    def remembered(self) -> frozenset[str]:
+        """The `picture_key`s of which it still knows what the encoders say, and so needs no frames."""
         ...
 
 

@@ -1,28 +1,31 @@
-"""The loop inside the engine's process: one job after another over a pipe. Knows no network and no event loop.
+"""The loop inside the engine's process: one batch after another over a pipe. Knows no network and no event loop.
 
-The exchange, all pickled between two processes of one version: the worker says `Ready`, then for each (number, `Job`)
-it asks for frames with `WantFrames`, sends `Event`s, and ends with `Ended`. The parent cancels by writing the job's
-number into a shared word, which is read between steps: a word left over from an earlier job cancels nothing.
+The exchange, all pickled between two processes of one version: the worker says `Ready`, then for each `Batch` it asks
+for a seat's frames with `WantFrames`, sends what `Happened`, says `SeatEnded` once for each seat, and `BatchEnded`. The
+parent cancels a seat by writing its number into a shared word, which is read between steps: a word left over from an
+earlier batch cancels nothing.
 """
 
 import logging
 import signal
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, MutableSequence
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Protocol
 
 from diffava_server.engine.protocol import Engine, EngineFactory, EngineModel, Event, FrameBlock, Job
-from diffava_server.errors import EngineFailedError, JobCancelledError, OutOfMemoryError, ServerError
+from diffava_server.errors import (
+    EngineFailedError,
+    JobCancelledError,
+    OutOfMemoryError,
+    PictureForgottenError,
+    ServerError,
+)
+
+MAX_SEATS = 64
+"""Seats of one batch, each with its own word: `cancelled[number % MAX_SEATS]`."""
 
 log = logging.getLogger(__name__)
-
-
-class SharedWord(Protocol):
-    """One integer in memory that both processes see."""
-
-    value: int
 
 
 @dataclass(frozen=True)
@@ -33,64 +36,139 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class WantFrames:
-    """The parent answers with the next `FrameBlock`, or with None when there are no more."""
+class Batch:
+    """Jobs to be done together, each under a number that is never used again; at most `MAX_SEATS`, consecutive."""
+
+    jobs: tuple[tuple[int, Job], ...]
 
 
 @dataclass(frozen=True)
-class Ended:
-    """The job (or the loading) is over, well or with an error."""
+class WantFrames:
+    """The parent answers with the seat's next `FrameBlock`, or with None when there are no more."""
 
+    seat: int
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event of one seat."""
+
+    seat: int
+    event: Event
+
+
+@dataclass(frozen=True)
+class SeatEnded:
+    """One job is over, well or with an error."""
+
+    seat: int
     error: ServerError | None = None
 
 
-Message = Ready | WantFrames | Event | Ended
+@dataclass(frozen=True)
+class BatchEnded:
+    """Every seat has ended, and this is how the engine stands. One that `is_exhausted` is to be replaced.
+
+    After a failed allocation the exception's frames hold on to tensors, and what is free stays in pieces.
+    """
+
+    models: tuple[EngineModel, ...]
+    remembered: frozenset[str]
+    is_exhausted: bool
 
 
-def work(factory: EngineFactory, connection: Connection, cancelled_job: SharedWord) -> None:
-    """Load the engine and serve jobs until the parent closes its end."""
+@dataclass(frozen=True)
+class NotLoaded:
+    """The engine could not be built, and the process ends."""
+
+    error: ServerError
+
+
+Message = Ready | NotLoaded | WantFrames | Happened | SeatEnded | BatchEnded
+
+
+def work(factory: EngineFactory, connection: Connection, cancelled: MutableSequence[int]) -> None:
+    """Load the engine and serve batches until the parent closes its end."""
     # Ctrl-C reaches the whole process group; the parent decides when the engine ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        engine, error = _load(factory)
-        if engine is None:
-            connection.send(Ended(error))
+        engine = _load(factory)
+        if isinstance(engine, NotLoaded):
+            connection.send(engine)
             return
         connection.send(Ready(engine.models()))
         while True:
-            number, job = connection.recv()
-            connection.send(Ended(_run(engine, number, job, connection, cancelled_job)))
+            connection.send(_run(engine, connection.recv(), connection, cancelled))
     except (EOFError, ConnectionError):
         return  # the parent is gone: so is the wish for sound
 
 
-def _load(factory: EngineFactory) -> tuple[Engine | None, ServerError | None]:
-    try:
-        return factory(), None
-    except ServerError as error:
-        return None, error
-    except Exception as error:  # the process's edge, as in `_run`
-        return None, _defect(error)
+@dataclass
+class PipeSeat:
+    """`Seat` over the pipe to the parent."""
 
+    number: int
+    job: Job
+    connection: Connection = field(repr=False)
+    cancelled: MutableSequence[int] = field(repr=False)
+    has_ended: bool = False
+    error: ServerError | None = None
 
-def _run(
-    engine: Engine, number: int, job: Job, connection: Connection, cancelled_job: SharedWord
-) -> ServerError | None:
-    def is_cancelled() -> bool:
-        return cancelled_job.value == number
-
-    def frames() -> Iterator[FrameBlock]:
-        while True:
-            connection.send(WantFrames())
-            block = connection.recv()
-            if is_cancelled():
+    def frames(self) -> Iterator[FrameBlock]:
+        """As `Seat.frames`."""
+        received = 0
+        while received < self.job.frame_count:
+            self.connection.send(WantFrames(self.number))
+            block: FrameBlock | None = self.connection.recv()
+            if self.is_cancelled():
                 raise JobCancelledError("The job was cancelled.")
             if block is None:
+                if not received and self.job.frames_sha256:
+                    raise PictureForgottenError(
+                        "The server no longer knows what these pictures say; send the job again with its frames."
+                    )
                 return
+            received += block.frame_count
             yield block
 
+    def emit(self, event: Event) -> None:
+        """As `Seat.emit`."""
+        self.connection.send(Happened(self.number, event))
+
+    def is_cancelled(self) -> bool:
+        """As `Seat.is_cancelled`."""
+        return self.cancelled[self.number % MAX_SEATS] == self.number
+
+    def end(self, error: ServerError | None = None) -> None:
+        """As `Seat.end`."""
+        self.has_ended, self.error = True, error
+        self.connection.send(SeatEnded(self.number, error))
+
+
+def _load(factory: EngineFactory) -> Engine | NotLoaded:
     try:
-        engine.run(job, frames() if job.frame_count else iter(()), emit=connection.send, is_cancelled=is_cancelled)
+        return factory()
+    except ServerError as error:
+        return NotLoaded(error)
+    except Exception as error:  # the process's edge, as in `_run`
+        return NotLoaded(_defect(error))
+
+
+def _run(engine: Engine, batch: Batch, connection: Connection, cancelled: MutableSequence[int]) -> BatchEnded:
+    seats = [PipeSeat(number, job, connection, cancelled) for number, job in batch.jobs]
+    error = _error_of(engine, seats)
+    for seat in seats:
+        if not seat.has_ended:
+            seat.end(error)
+    is_exhausted = any(isinstance(seat.error, OutOfMemoryError) for seat in seats)
+    return BatchEnded(engine.models(), engine.remembered(), is_exhausted)
+
+
+def _error_of(engine: Engine, seats: list[PipeSeat]) -> ServerError:
+    """Run the batch; what seats end with that the engine has left without an end."""
+    try:
+        engine.run(seats)
+        return EngineFailedError("The engine left this job unfinished; this is a defect, please report it.")
     except ServerError as error:
         return error
     except (EOFError, ConnectionError):
@@ -99,9 +177,8 @@ def _run(
         return OutOfMemoryError(
             "The machine's memory did not suffice for this job; ask for a shorter range or fewer takes."
         )
-    except Exception as error:  # the process's edge: a defect in one job must not cost the next one a model load
+    except Exception as error:  # the process's edge: a defect in one batch must not cost the next one a model load
         return _defect(error)
-    return None
 
 
 def _defect(error: Exception) -> EngineFailedError:

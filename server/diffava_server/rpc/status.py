@@ -14,7 +14,6 @@ from grpc_status import rpc_status
 from diffava_server.errors import ServerError
 
 DOMAIN = "diffava.v1"
-RETRY_DELAY_S = 1
 
 
 def status_of(error: ServerError) -> status_pb2.Status:
@@ -23,7 +22,7 @@ def status_of(error: ServerError) -> status_pb2.Status:
     details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata={"retryable": retryable})]
     if error.retryable:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromSeconds(RETRY_DELAY_S)
+        retry.retry_delay.FromMilliseconds(round(error.retry_delay_s * 1000))
         details.append(retry)
     status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=str(error))
     for detail in details:

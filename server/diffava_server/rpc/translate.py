@@ -41,6 +41,7 @@ def model_message(model: EngineModel) -> pb.ModelInfo:
         default_guidance_scale=model.default_guidance_scale,
         warning=model.warning,
         has_timing_guide=model.has_timing_guide,
+        is_loaded=model.is_loaded,
     )
 
 

@@ -11,6 +11,7 @@ from diffava_server.engine import local
 from diffava_server.engine.local import LocalEngine
 from diffava_server.engine.protocol import Job, Note, TimingGuide
 from diffava_server.errors import EngineFailedError, OutOfMemoryError, UnknownModelError
+from support.seats import CollectingSeat
 
 torch = pytest.importorskip("torch")
 
@@ -98,7 +99,7 @@ def test_the_timing_guide_and_the_notes_pass_between_the_server_and_the_model(mo
     monkeypatch.setattr(local, "_open", lambda name, *how: pipeline)
     performed = np.linspace(-0.5, 0.5, JOB.sample_count, dtype="<f4")
     job = replace(JOB, guide=TimingGuide("none", 0.5, (3, 70), performed.tobytes()))
-    LocalEngine(("nano",), "cpu").run(job, iter(()), emit=said.append, is_cancelled=lambda: False)
+    LocalEngine(("nano",), "cpu").run([CollectingSeat(job, emit=said.append)])
     (request,) = asked
     assert (request.guide, request.guide_strength, request.hit_samples) == ("none", 0.5, (3, 70))
     assert np.array_equal(request.performance.numpy(), performed)
@@ -114,7 +115,9 @@ def run_with(monkeypatch, generate):
         notes=lambda _: (),
     )
     monkeypatch.setattr(local, "_open", lambda name, *how: pipeline)
-    LocalEngine(("nano",), "cpu").run(JOB, iter(()), emit=pytest.fail, is_cancelled=lambda: False)
+    seat = CollectingSeat(JOB, emit=pytest.fail)
+    LocalEngine(("nano",), "cpu").run([seat])
+    raise seat.errors[0]
 
 
 def fail(error):
