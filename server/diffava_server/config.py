@@ -68,8 +68,17 @@ class ServerConfig(BaseSettings):
     max_hit_count: int = Field(10_000, ge=0, description="of a job's timing guide, when a person gives it")
     max_guidance_scale: float = Field(100.0, ge=1, description="far beyond what is useful; much more overflows")
     max_queued_jobs: int = Field(32, ge=0)
+    max_jobs_per_client: int = Field(16, ge=1, description="waiting, running or being sent, of one client")
+    max_job_memory_bytes: int | None = Field(
+        None, ge=1, description="what one batch may take of the device; empty: what the engine says that there is"
+    )
+    max_staged_bytes: int = Field(256 << 20, ge=1, description="of pictures and audio that were read ahead of turns")
+    max_unsent_bytes: int = Field(16 << 20, ge=1, description="of one job's sound; a longer one waits for its client")
     upload_idle_s: float = Field(60.0, gt=0, description="how long a client whose turn it is may send nothing")
     download_idle_s: float = Field(60.0, gt=0, description="how long a client may not take what was made for it")
+    step_timeout_s: float = Field(
+        120.0, gt=0, description="how long a step on a minute of sound may take before the engine counts as hung"
+    )
     cancel_grace_s: float = Field(
         60.0, gt=0, description="how long one step may take before a cancelled engine is killed"
     )

@@ -29,6 +29,10 @@ class JobWatcher(Protocol):
         """
         ...
 
+    def job_refused(self, code: str, reason: str) -> None:
+        """A call ended so before there was a job: its header cannot be served, or the queue is full."""
+        ...
+
     def frames_received(self, byte_count: int) -> None:
         """Pictures came over the wire."""
         ...
@@ -38,7 +42,10 @@ class JobWatcher(Protocol):
         ...
 
     def engine_lost(self, reason: str) -> None:
-        """The engine's process is gone: "died", "hung", "exhausted" (out of memory) or "not loaded"."""
+        """The engine's process is gone.
+
+        It "died", "hung", was "deaf" to a cancellation, "exhausted" (out of memory) or "not loaded".
+        """
         ...
 
     def engine_started(self, duration_s: float) -> None:
@@ -63,6 +70,9 @@ class Unwatched:
 
     def job_ended(self, model: str, code: str, reason: str, duration_s: float, sound_s: float) -> None:
         """As `JobWatcher.job_ended`."""
+
+    def job_refused(self, code: str, reason: str) -> None:
+        """As `JobWatcher.job_refused`."""
 
     def frames_received(self, byte_count: int) -> None:
         """As `JobWatcher.frames_received`."""
