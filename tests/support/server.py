@@ -141,21 +141,23 @@ async def refusal_of(call: Any) -> Refusal:
 
 
 async def refusal_at(server: RunningServer, make_call: Callable[[grpc.Channel], Any]) -> Refusal:
-    """How a call through the plain client ended, which the server refuses while it may still be sending.
+    """How a call through the plain client ended, which the server refuses while it may still be sending."""
+    return await asyncio.to_thread(refusal_seen, server.state.address, make_call)
 
-    There `grpc.aio`'s client now and then reports INTERNAL ("execute_batch") instead of the status that it was sent.
+
+def refusal_seen(address: str, make_call: Callable[[grpc.Channel], Any]) -> Refusal:
+    """As `refusal_at`, for a server known by its address; blocks.
+
+    With `grpc.aio`'s client such a call now and then reports INTERNAL ("execute_batch") instead of the status sent.
     """
-
-    def call() -> Refusal:
-        with grpc.insecure_channel(server.state.address) as channel:
-            try:
-                for _ in make_call(channel):
-                    pass
-            except grpc.RpcError as error:
-                return _refusal(error)
-        raise AssertionError("the call succeeded")
-
-    return await asyncio.to_thread(call)
+    with grpc.insecure_channel(address) as channel:
+        try:
+            call = make_call(channel)
+            for _ in call:
+                pass
+        except grpc.RpcError as error:
+            return _refusal(error)
+    raise AssertionError("the call succeeded")
 
 
 def _refusal(error: Any) -> Refusal:
