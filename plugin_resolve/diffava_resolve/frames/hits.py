@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from diffava_resolve.frames.reader import frames_of
+from diffava_resolve.frames.foreign import frames_of
 from diffava_resolve.spec import FrameFormat, Picture
 
 # Size, blocks (half overlapping, so that a small thing fills one) and share of the blocks that take part in a hit.

@@ -202,6 +202,8 @@ class Movie:
                     if self._origin_s is None:
                         self._origin_s = start_s
                     yield StillPicture(frame, start_s - self._origin_s, duration_s, aspect)
+        except MemoryError:  # one of FFmpeg's errors too, and says nothing of the file
+            raise
         except (av.FFmpegError, OSError) as error:
             self._source.check_unchanged()
             good_until_s = max(start_s - (self._origin_s or Fraction(0)), Fraction(0))

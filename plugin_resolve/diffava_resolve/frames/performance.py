@@ -1,6 +1,7 @@
 """A performed sound from a file of any kind: one channel at `SAMPLE_RATE_HZ`, exactly as long as is wanted.
 
-Its first sample is the first one wanted; silence follows where it ends early. Streams, and knows no timeline. A wrong
+Its first sample is the first one wanted; silence follows where it ends early. Streams, and knows no timeline. The file
+is foreign and decoded in a process of its own. A wrong
 file is the person's own choice on the command line, so it is refused as a wrong request.
 """
 
@@ -12,8 +13,11 @@ import av
 import numpy as np
 from av.container import InputContainer
 
+from diffava_resolve.decoding import here
+from diffava_resolve.decoding.allowed import OPEN_OPTIONS
+from diffava_resolve.decoding.decoders import decoded
 from diffava_resolve.errors import MediaError, RequestError
-from diffava_resolve.frames.source import CONTAINERS, SourceFile
+from diffava_resolve.frames.source import SourceFile
 from diffava_resolve.spec import SAMPLE_RATE_HZ
 
 _SILENT_LEVEL = 0.001  # 60 dB below full scale: the noise of a cable that nobody spoke into
@@ -25,8 +29,7 @@ def check_performance(path: Path) -> None:
     Raises:
         RequestError: It is missing, cannot be read, or holds no sound.
     """
-    with _opened(path):
-        pass
+    list(decoded(_check, path))
 
 
 class PerformedSound:
@@ -47,7 +50,7 @@ class PerformedSound:
             RequestError: The file cannot be read to its end, or is silent where it is used.
         """
         missing, peak = self._sample_count, 0.0
-        with closing(_mono_blocks(self._path)) as blocks:
+        with closing(decoded(_mono_blocks, self._path, self._sample_count)) as blocks:
             for block in blocks:
                 if len(block) > missing:
                     self.notes = (f"The performance {self._path.name} goes on after OUT; that part is not used.",)
@@ -55,8 +58,6 @@ class PerformedSound:
                 missing -= len(part)
                 peak = max(peak, float(np.abs(part).max(initial=0)))
                 yield part
-                if self.notes:
-                    break
         if peak < _SILENT_LEVEL:
             raise RequestError(
                 f"The performance {self._path} is silent in the range; give a recording in which something is heard."
@@ -70,7 +71,24 @@ class PerformedSound:
             yield silence
 
 
-def _mono_blocks(path: Path) -> Generator[np.ndarray, None, None]:
+def _check(path: Path) -> Iterator[None]:
+    with _opened(path):
+        yield None
+
+
+def _mono_blocks(path: Path, sample_count: int) -> Iterator[np.ndarray]:
+    """The file's sound, to its end or a little more than `sample_count` samples of it."""
+    given = 0
+    with closing(_all_mono_blocks(path)) as blocks:
+        for block in blocks:
+            yield block
+            here.goes_on()
+            given += len(block)
+            if given > sample_count:
+                return
+
+
+def _all_mono_blocks(path: Path) -> Generator[np.ndarray, None, None]:
     with _opened(path) as container:
         resampler: av.AudioResampler | None = None
         try:
@@ -94,8 +112,8 @@ def _mixed(part: av.AudioFrame) -> np.ndarray:
 def _opened(path: Path) -> InputContainer:
     try:
         SourceFile.of(path)
-        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
-        container: InputContainer = av.open(f"file:{path.absolute()}", options=options)
+        here.reads(path)
+        container: InputContainer = av.open(f"file:{path.absolute()}", options=OPEN_OPTIONS)
     except MediaError as error:
         raise _unreadable(path, "it is missing, empty or no file") from error
     except (av.FFmpegError, ValueError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The pictures of a region as the video encoder wants them, streaming: the only door of `frames` for `session.py`.
+"""The pictures of a region as the video encoder wants them, streaming. `foreign` runs this in a process of its own.
 
 Memory does not grow with the range: one block, and one open file a layer.
 """
@@ -13,13 +13,14 @@ from typing import Protocol
 
 import numpy as np
 
+from diffava_resolve.decoding import here
 from diffava_resolve.frames import compose
 from diffava_resolve.frames.movie import Movie, StillPicture
 from diffava_resolve.frames.sequence import SequencePictures
 from diffava_resolve.frames.source import SourceFile
 from diffava_resolve.spec import Colour, FrameFormat, ImageSequence, Layer, Media, Picture, Segment
 
-_BLOCK_FRAMES = 16
+BLOCK_FRAMES = 16
 
 
 class _Pictures(Protocol):
@@ -30,9 +31,7 @@ class _Pictures(Protocol):
     def close(self) -> None: ...
 
 
-def frames_of(
-    picture: Picture, frame_format: FrameFormat, *, block_frames: int = _BLOCK_FRAMES
-) -> Iterator[np.ndarray]:
+def frames_of(picture: Picture, frame_format: FrameFormat, *, block_frames: int = BLOCK_FRAMES) -> Iterator[np.ndarray]:
     """What the viewer sees, at the encoder's rate and size.
 
     Encoder frame k shows the region's second (k + 1/2) / rate: the timeline frame that is on screen at that moment,
@@ -90,6 +89,7 @@ class _Viewer:
         """The picture at timeline frame `frame`, not earlier than the one before."""
         if self._last_rgb is None or frame != self._last_frame:
             self._last_frame, self._last_rgb = frame, self._compose(self._enter_segment_of(frame), frame)
+            here.goes_on()
         return self._last_rgb
 
     def check_sources(self) -> None:

@@ -1,5 +1,6 @@
 """A numbered image sequence: the picture that is shown at any second of it. Knows nothing of timelines or sizes."""
 
+import gc
 from fractions import Fraction
 from pathlib import Path
 
@@ -62,5 +63,6 @@ class SequencePictures:
         source = SourceFile.of(path)
         with Movie(source) as movie:
             picture = movie.picture_at(Fraction(0))
+        gc.collect(0)  # PyAV's objects refer to each other, and hold a picture's decoder with its threads
         source.check_unchanged()
         return picture

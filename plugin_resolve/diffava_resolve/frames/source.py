@@ -1,7 +1,6 @@
 """Opening source files: what can be wrong with one, a sentence each, and noticing that it changed while it was read.
 
-Knows nothing of time or pictures. Media are foreign: only the containers listed here are opened, so that a playlist
-that calls itself .mp4 cannot make us read other files or the network.
+Knows nothing of time or pictures.
 """
 
 import os
@@ -14,14 +13,10 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from diffava_resolve.decoding import here
+from diffava_resolve.decoding.allowed import CODECS, OPEN_OPTIONS
 from diffava_resolve.errors import MediaError
 
-# FFmpeg's names of what editors put on timelines: movies, animated GIF, and single pictures.
-CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mxf,mpegts,mpeg,mpegvideo,asf,flv,ogg,dv,gxf,nut,ivf,h264,hevc,gif,"
-    "image2,png_pipe,jpeg_pipe,tiff_pipe,exr_pipe,dpx_pipe,bmp_pipe,webp_pipe,j2k_pipe,sgi_pipe,psd_pipe,apng,"
-    "mp3,wav,aac,flac,aiff,w64,caf,au,wv"  # sound alone: a performance; as a clip, opened to say that it has no picture
-)
 _MAX_PIXELS = 100_000_000  # 12K cameras stay below; a decompression bomb does not
 
 # Fixed, so that memory does not depend on the machine. FFmpeg's frame threads give the same pictures for any number.
@@ -83,12 +78,15 @@ def open_video(source: SourceFile) -> tuple[InputContainer, VideoStream]:
     """
     path = source.path.absolute()  # a relative name with a colon would be taken for a protocol
     try:
-        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+        here.reads(path)
+        options = dict(OPEN_OPTIONS)
         if "%" in path.name:
             options["pattern_type"] = "none"  # a picture named shot%03d.png is one file, not a pattern
         container = av.open(f"file:{path}", options=options)
     except PermissionError as error:
         raise MediaError(f"The file {path} may not be read; check its access rights.") from error
+    except MemoryError:
+        raise
     except (av.FFmpegError, ValueError) as error:
         source.check_unchanged()
         raise MediaError(
@@ -107,17 +105,21 @@ def _picture_track(container: InputContainer, path: Path) -> VideoStream:
     if not tracks:
         raise MediaError(f"The file {path} has no picture, only sound or data; choose a clip with video.")
     track = next((track for track in tracks if track.disposition & Disposition.default), tracks[0])
-    if track.codec_context is None:
-        raise MediaError(f"The video in {path} has a codec that cannot be decoded here; convert it, to H.264 say.")
     context = track.codec_context
+    if context is None or context.name not in CODECS:
+        name = "" if context is None else f" ({context.name})"
+        raise MediaError(f"The video in {path} has a codec{name} that is not decoded here; convert it, to H.264 say.")
     if context.width * context.height > _MAX_PIXELS:
         raise MediaError(
             f"The pictures of {path} have {context.width} x {context.height} pixels, more than {_MAX_PIXELS:,} in all; "
             "use a smaller proxy."
         )
+    here.allow_pixels(context.width * context.height)
     context.thread_type, context.thread_count = "AUTO", _DECODER_THREADS
+    options = {"max_pixels": str(_MAX_PIXELS)}  # a later picture may call itself larger than the file does
     if context.name == "exr":
-        context.options = {"apply_trc": "iec61966_2_1"}  # linear light would look nearly black in 8 bits
+        options["apply_trc"] = "iec61966_2_1"  # linear light would look nearly black in 8 bits
+    context.options = options
     return track
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from diffava_resolve.client.protocol import Event, FoleyClient
-from diffava_resolve.errors import MediaError, RequestError
-from diffava_resolve.frames.source import SourceFile, open_video
+from diffava_resolve.errors import RequestError
+from diffava_resolve.frames.foreign import length_of
 from diffava_resolve.session.finish import notes_of
 from diffava_resolve.session.leaks import leak_notes, measure_leaks
 from diffava_resolve.session.measure import TakeMeasure
@@ -80,18 +80,8 @@ def picture_of_movie(path: Path) -> Picture:
     """A whole video file as the picture of a timeline of its own rate; its cuts are not known.
 
     Raises:
-        MediaError: It is missing, no movie, has no picture or says no duration.
+        MediaError: It is missing, no movie, has no picture or says no length that could be.
     """
-    container, stream = open_video(SourceFile.of(path))
-    with container:
-        rate = Fraction(stream.average_rate or stream.guessed_rate or 0)
-        duration_s = Fraction(0)
-        if stream.duration and stream.time_base:
-            duration_s = stream.duration * Fraction(stream.time_base)
-        elif container.duration:
-            duration_s = Fraction(container.duration, 1_000_000)  # libav counts a container's length in microseconds
-    frame_count = round(duration_s * rate)
-    if frame_count < 1:
-        raise MediaError(f"{path} does not say how long it is; convert it to .mp4 or .mov first.")
+    frame_count, rate = length_of(path)
     layer = Layer(MovieFile(path), Fraction(0), Fraction(0), Fraction(1))
     return Picture(Region(rate, 0, 0, frame_count), (Segment(0, frame_count, (layer,)),), ())

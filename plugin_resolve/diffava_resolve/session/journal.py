@@ -22,7 +22,7 @@ from typing import Any, Self
 import filelock
 
 from diffava_resolve.errors import OutputError, RequestError, TimelineError
-from diffava_resolve.frames.reader import frames_of
+from diffava_resolve.frames.foreign import frames_of
 from diffava_resolve.session.generate import Plan
 from diffava_resolve.spec import FoleyJob, ImageSequence, ModelInfo, MovieFile, Picture
 from diffava_resolve.timeline.audio_file import file_sha256

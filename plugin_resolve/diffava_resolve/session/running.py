@@ -10,7 +10,7 @@ from itertools import groupby
 
 from diffava_resolve.client.protocol import AudioBlock, Event, FoleyClient, Rgb, Samples
 from diffava_resolve.errors import ServerError
-from diffava_resolve.frames.reader import frames_of
+from diffava_resolve.frames.foreign import frames_of
 from diffava_resolve.spec import FoleyJob, FrameFormat, JobResult, Picture
 from diffava_resolve.timeline.receipts import PictureSource
 

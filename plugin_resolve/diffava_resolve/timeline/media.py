@@ -1,6 +1,6 @@
 """Which file, numbered pictures or colour a clip shows, and where in it the clip's source time begins.
 
-Resolves the references that editors write into `spec.Media`. Opens a file only to read its start timecode, and only
+Resolves the references that editors write into `spec.Media`. Has a file opened only for its start timecode, and only
 where the timeline does not say it. Knows nothing of decoding pictures.
 """
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from diffava_resolve.errors import MediaError, RequestError
+from diffava_resolve.errors import MediaError
 from diffava_resolve.spec import Colour, ImageSequence, Media, MovieFile
 from diffava_resolve.timeline.durations import duration_s, source_start_s
 from diffava_resolve.timeline.paths import local_path
-from diffava_resolve.timeline.positions import parse_position
 from diffava_resolve.timeline.rates import exact_rate, seconds_of
+from diffava_resolve.timeline.start_timecode import start_timecode_s
 
 _STILL_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".tga", ".dpx", ".exr", ".psd", ".gif"}
 _OVERLAY = re.compile(r"title|text|caption|subtitle|lower.?third|graphic|transparent|adjustment", re.IGNORECASE)
@@ -160,21 +160,6 @@ class MediaFinder:
                 kind = reference.generator_kind or "unknown"
                 self.note(f"The generator “{clip.name}” ({kind}) is shown as black.")
         return Colour(colour)
-
-
-def start_timecode_s(path: Path) -> Fraction | None:
-    """The file's own start timecode in seconds, or None where it carries none that can be read."""
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            video = container.streams.video[0]
-            tags = [container.metadata, *(stream.metadata for stream in container.streams)]
-            texts = [tag["timecode"] for tag in tags if "timecode" in tag]
-            rate = exact_rate(float(video.average_rate or video.guessed_rate or 0))
-            return parse_position(texts[0], rate, 0) / rate if texts and rate else None
-    except (av.FFmpegError, OSError, IndexError, RequestError):
-        return None  # whoever decodes the file will say what is wrong with it
 
 
 def _holds_pictures(directory: Path, prefix: str, suffix: str) -> bool:
