@@ -43,6 +43,11 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
         _MACHINE,
     ),
     "serve": ("diffava_server.cli:serve", "Serve foley to editors until stopped.", _MACHINE),
+    "bench": (
+        "diffava_server.load.command:bench",
+        "Load a server as many editors would, and say how it bore that.",
+        _MACHINE,
+    ),
     "doctor": ("diffava_installer.doctor:doctor", "Check this machine and say what to mend.", _MACHINE),
     "train": ("diffava.cli.train:train", "Train a model from recordings, or a part of one from clips.", _MACHINE),
     "personalize": ("diffava.cli.personalize:personalize", "Fit a model to your own library of videos.", _MACHINE),
@@ -61,7 +66,7 @@ _EXTRAS = {
     **dict.fromkeys(("torch", "diffusers", "transformers", "safetensors", "jaxtyping", "soxr"), "model"),
     **dict.fromkeys(("huggingface_hub", "filelock"), "model"),
     **dict.fromkeys(("librosa", "sklearn", "cv2", "tensorboard"), "train"),
-    **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection"), "server"),
+    **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection", "psutil"), "server"),
 }
 
 
