@@ -42,7 +42,9 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
         "DaVinci Resolve: put DiffAVA into its menu, or work in it.",
         _MACHINE,
     ),
-    "serve": ("diffava_server.cli:serve", "Serve foley to editors until stopped.", _MACHINE),
+    "serve": ("diffava_server.cli.serve:serve", "Serve foley to editors until stopped.", _MACHINE),
+    "health": ("diffava_server.cli.health:health", "Ask a server whether it takes jobs.", _MACHINE),
+    "token": ("diffava_server.cli.token:token", "Put a new token in the place of a server's old one.", _MACHINE),
     "bench": (
         "diffava_server.load.command:bench",
         "Load a server as many editors would, and say how it bore that.",
@@ -66,7 +68,7 @@ _EXTRAS = {
     **dict.fromkeys(("torch", "diffusers", "transformers", "safetensors", "jaxtyping", "soxr"), "model"),
     **dict.fromkeys(("huggingface_hub", "filelock"), "model"),
     **dict.fromkeys(("librosa", "sklearn", "cv2", "tensorboard"), "train"),
-    **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection", "psutil"), "server"),
+    **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection", "psutil", "prometheus_client", "cryptography"), "server"),
 }
 
 

@@ -8,7 +8,7 @@ import cyclopts
 def main() -> None:
     """Serve; where the server's packages are missing, say so in a sentence: the command that started it repeats it."""
     try:
-        from diffava_server.cli import serve
+        from diffava_server.cli.serve import serve
 
         cyclopts.run(serve)
     except ModuleNotFoundError as error:

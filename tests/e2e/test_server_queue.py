@@ -207,9 +207,31 @@ async def test_a_server_that_stops_takes_no_new_job_and_lets_the_running_one_end
         call = stub.Generate(iter([header()]), metadata=calls.metadata)
         await gate.reached()
         stopping = asyncio.create_task(stack.aclose())
-        info = pb.GetServerInfoRequest()
-        while await stub.GetServerInfo(info, metadata=calls.metadata).code() != grpc.StatusCode.UNAVAILABLE:
-            pass
+        await until(lambda: not calls.server.health.is_serving)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(service="diffava.v1.FoleyService")
+        )
+        assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        refusal = await refusal_of(stub.Generate(iter([header()]), metadata=calls.metadata))
+        assert (refusal.code, refusal.reason, refusal.is_retryable) == ("UNAVAILABLE", "DRAINING", True)
         gate.let_on()
         assert (await finish(call))[-1] == "done"
+        await stopping
+
+
+async def test_a_job_that_outlasts_the_drain_ends_with_a_typed_error_at_once(tmp_path):
+    gate = Gate()
+    stack = contextlib.AsyncExitStack()
+    calls = await stack.enter_async_context(running_server(tmp_path, partial(FakeEngine, before_step=gate)))
+    async with grpc.aio.insecure_channel(calls.server.state.address) as channel:
+        stub = foley_pb2_grpc.FoleyServiceStub(channel)
+        running = stub.Generate(iter([header()]), metadata=calls.metadata)
+        await gate.reached()  # and is never let on: no step ends
+        waiting = stub.Generate(iter([header()]), metadata=calls.metadata)
+        assert await next_kind(waiting) == "queued"
+        stopping = asyncio.create_task(stack.aclose())
+        for call in (running, waiting):
+            refusal = await refusal_of(call)
+            assert (refusal.code, refusal.reason, refusal.is_retryable) == ("UNAVAILABLE", "DRAINING", True)
+            assert "send it again" in refusal.sentence
         await stopping

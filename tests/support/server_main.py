@@ -11,9 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from diffava_server.app import serve
-from diffava_server.cli import stderr_log
 from diffava_server.config import read_config
 from diffava_server.engine.fake import FakeEngine
+from diffava_server.operations.logs import logged, server_log
 from support.recorded_jobs import keep_job_and_kill
 
 
@@ -22,7 +22,9 @@ def main() -> None:
     jobs = Path(sys.argv[4]) if sys.argv[4:] else None
     on_job = functools.partial(keep_job_and_kill, jobs, jobs.with_name(f"{jobs.name}.kill")) if jobs else None
     factory = functools.partial(FakeEngine, rate, width, height, notes=tuple(sys.argv[5:]), on_job=on_job)
-    asyncio.run(serve(read_config(), factory, stderr_log(), lambda state: print(state.to_json(), flush=True)))
+    config = read_config()
+    engine, log = logged(factory, config.log_format), server_log(config.log_format)
+    asyncio.run(serve(config, engine, log, lambda state: print(state.to_json(), flush=True)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,119 @@
+"""`diffava serve`: reads the settings, starts the server, says where it answers. Knows no gRPC and no torch itself."""
+
+import asyncio
+import functools
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from diffava_server.config import LogFormat, Precision, ServerConfig, read_with_origins
+from diffava_server.errors import StartError
+
+_REACHED = Group.create_ordered("Where editors reach it")
+_COMPUTES = Group.create_ordered("What computes")
+_RUNS = Group.create_ordered("How it is run")
+
+
+def serve(
+    *,
+    listen: Annotated[str | None, Parameter(group=_REACHED)] = None,
+    token_file: Annotated[Path | None, Parameter(group=_REACHED)] = None,
+    tls_cert: Annotated[Path | None, Parameter(group=_REACHED)] = None,
+    tls_key: Annotated[Path | None, Parameter(group=_REACHED)] = None,
+    tls_client_ca: Annotated[Path | None, Parameter(group=_REACHED)] = None,
+    model: Annotated[list[str] | None, Parameter(group=_COMPUTES, negative=())] = None,
+    device: Annotated[str | None, Parameter(group=_COMPUTES)] = None,
+    precision: Annotated[Precision | None, Parameter(group=_COMPUTES)] = None,
+    compile: Annotated[bool, Parameter(group=_COMPUTES, negative=())] = False,
+    config: Annotated[Path | None, Parameter(group=_RUNS)] = None,
+    print_config: Annotated[bool, Parameter(group=_RUNS, negative=())] = False,
+    metrics: Annotated[str | None, Parameter(group=_RUNS)] = None,
+    log_format: Annotated[LogFormat | None, Parameter(group=_RUNS)] = None,
+    log_prompts: Annotated[bool, Parameter(group=_RUNS, negative=())] = False,
+    drain_s: Annotated[float | None, Parameter(group=_RUNS)] = None,
+    state_file: Annotated[Path | None, Parameter(group=_RUNS)] = None,
+    idle_exit_s: Annotated[float | None, Parameter(group=_RUNS)] = None,
+    json: Annotated[bool, Parameter(group=_RUNS, negative=())] = False,
+) -> None:
+    """Serve foley to editors until stopped, by Ctrl-C or SIGTERM; a second one does not wait for the jobs in the house.
+
+    There are more settings than options: --print-config shows all, with their values and what they are. Each may stand
+    in a file (--config) or in the environment as DIFFAVA_SERVER_NAME. Options win, then the environment, then the file.
+
+    Args:
+        listen: HOST:PORT (port 0 takes a free one) or unix:/full/path. Beyond loopback only with a certificate.
+        token_file: Where the secret lives that clients must know; made if absent. See `diffava token --help`.
+        tls_cert: The server's certificate with those that signed it, PEM. Read anew when it changes.
+        tls_key: Its private key, PEM.
+        tls_client_ca: Who signs the editors' certificates, PEM. If given, nobody is served without one.
+        model: A preset's name or a model's folder; may be given several times, the first is the default.
+        device: Where models compute: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+        precision: What models compute in: auto (what each wants, if this machine is fast at it), float32 or bfloat16.
+        compile: Make CUDA graphs of the denoisers' steps: the first job of each length waits, later ones are faster.
+        config: A TOML file of settings.
+        print_config: Show every setting as such a file, and where it came from, and end.
+        metrics: HOST:PORT on loopback, where Prometheus finds /metrics; /healthz is there too.
+        log_format: The log on stderr: logfmt (key=value) or json, a line an event.
+        log_prompts: Write what is asked for into the log, too.
+        drain_s: How long jobs may take to end once the server is told to stop.
+        state_file: Written with the address and the process once the server answers, removed when it ends.
+        idle_exit_s: End after this many seconds without a call.
+        json: Say where the server answers as one JSON object.
+    """
+    given: dict[str, Any] = {
+        "listen": listen,
+        "token_file": token_file,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "tls_client_ca": tls_client_ca,
+        "models": tuple(model) if model else None,
+        "device": device,
+        "precision": precision,
+        "compile": compile or None,
+        "metrics": metrics,
+        "log_format": log_format,
+        "log_prompts": log_prompts or None,
+        "drain_s": drain_s,
+        "state_file": state_file,
+        "idle_exit_s": idle_exit_s,
+    }
+    try:
+        settings, origins = read_with_origins(config, given)
+        if print_config:
+            from diffava_server.operations.settings_text import settings_text
+
+            sys.stdout.write(settings_text(settings, origins))
+        else:
+            run(settings, json=json)
+    except StartError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(error.exit_code) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def run(settings: ServerConfig, *, json: bool) -> None:
+    """Serve with these settings until stopped.
+
+    Raises:
+        StartError: It cannot start.
+    """
+    # The library's own lines about a taken port would stand before our sentence. Read when gRPC is first imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from diffava_server import app
+    from diffava_server.engine.local import LocalEngine
+    from diffava_server.machine.state import ServerState
+    from diffava_server.operations.logs import logged, server_log, take_over_libraries
+
+    def announce(state: ServerState) -> None:
+        line = f"DiffAVA server answers at {state.address} with {', '.join(state.models)}; token in {state.token_file}"
+        sys.stdout.write((state.to_json() if json else line) + "\n")
+        sys.stdout.flush()
+
+    take_over_libraries(settings.log_format)
+    engine = functools.partial(LocalEngine, settings.models, settings.device, settings.precision, settings.compile)
+    log = server_log(settings.log_format)
+    asyncio.run(app.serve(settings, logged(engine, settings.log_format), log, announce))
