@@ -68,7 +68,8 @@ _EXTRAS = {
     **dict.fromkeys(("torch", "diffusers", "transformers", "safetensors", "jaxtyping", "soxr"), "model"),
     **dict.fromkeys(("huggingface_hub", "filelock"), "model"),
     **dict.fromkeys(("librosa", "sklearn", "cv2", "tensorboard"), "train"),
-    **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection", "psutil", "prometheus_client", "cryptography"), "server"),
+    **dict.fromkeys(("structlog", "pydantic_settings", "grpc_reflection", "psutil"), "server"),
+    **dict.fromkeys(("prometheus_client", "cryptography", "pynvml"), "server"),
 }
 
 
