@@ -33,7 +33,7 @@ class ServerConfig(BaseSettings):
 
     listen: str = Field("127.0.0.1:0", description="HOST:PORT (port 0: any free one) or unix:PATH; wider only with TLS")
     tls_cert: Path | None = Field(None, description="PEM: the server's certificate, then those between it and the CA")
-    tls_key: Path | None = Field(None, description="PEM: the certificate's private key, mode 0600")
+    tls_key: Path | None = Field(None, description="PEM: the certificate's private key; for other users not to be read")
     tls_client_ca: Path | None = Field(None, description="PEM: who signs editors' certificates; set: each needs one")
     models: Annotated[tuple[str, ...], NoDecode] = Field(
         ("mini",), min_length=1, description="presets or model folders; the first is the default"

@@ -165,7 +165,7 @@ def _private_key(path: Path, pem: bytes) -> ec.EllipticCurvePrivateKey | rsa.RSA
         return key
     if not isinstance(key, rsa.RSAPrivateKey):
         raise StartError(
-            f"The private key {path} is of a kind that not every gRPC client takes; use ECDSA (P-256) or RSA.",
+            f"The private key {path} is of a kind that gRPC clients refuse; use ECDSA (P-256) or RSA.",
             exit_code=2,
         )
     if key.key_size < MIN_RSA_BITS:

@@ -96,7 +96,7 @@ def rotate_token(path: Path, grace_s: float, wall_clock_s: Callable[[], float] =
     """
     if not 0 <= grace_s <= MAX_GRACE_S:
         raise StartError(
-            f"The old token would stay good for {grace_s:g} s; give 0 to {MAX_GRACE_S:g} s (30 days).", exit_code=2
+            f"The old token would stay good for {grace_s:g} s; give 0 to {MAX_GRACE_S:.0f} s (30 days).", exit_code=2
         )
     if not path.exists():
         raise StartError(
