@@ -5,6 +5,7 @@ tells. What ends without a result and without a refusal of the server's own is l
 """
 
 import asyncio
+import contextlib
 import hashlib
 import random
 import time
@@ -57,15 +58,20 @@ async def play(target: Target, plan: LoadPlan, asks: Iterator[Ask], begin_s: flo
     await asyncio.sleep(max(0.0, begin_s - loop.time()))
     async with target.channel() as channel:
         stub = foley_pb2_grpc.FoleyServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
-        for ask in islice(asks, plan.requests_per_client):
+        with contextlib.suppress(TimeoutError):  # the first request then tells what is wrong
+            # An editor's connection stands before the first job, whose times begin with it.
+            await asyncio.wait_for(channel.channel_ready(), plan.hung_after_s)
+        for number, ask in enumerate(islice(asks, plan.requests_per_client)):
             if loop.time() >= end_s:
                 return
             tally.begun += 1
-            tally.outcomes.append(await _request(stub, target, plan, ask, end_s))
+            outcome = await _request(stub, target, plan, ask, end_s + plan.last_try_s)
+            tally.outcomes.append(replace(outcome, name=f"{ask.header.client_id}/{number}"))
+            await asyncio.sleep(min(ask.pause_s, max(0.0, end_s - loop.time())))
 
 
-async def _request(stub: Any, target: Target, plan: LoadPlan, ask: Ask, end_s: float) -> Outcome:
-    """One request with its attempts."""
+async def _request(stub: Any, target: Target, plan: LoadPlan, ask: Ask, last_try_s: float) -> Outcome:
+    """One request with its attempts, none of which begins after `last_try_s` of the loop's clock."""
     loop = asyncio.get_running_loop()
     refusals: list[Refusal] = []
     while True:
@@ -75,7 +81,7 @@ async def _request(stub: Any, target: Target, plan: LoadPlan, ask: Ask, end_s: f
         refusals.append(ended)
         # Spread, or all that were refused together would come again together.
         delay_s = ended.delay_s * random.uniform(1.0, 1.5)
-        if ended.is_retryable and len(refusals) < plan.attempt_count and loop.time() + delay_s < end_s:
+        if ended.is_retryable and len(refusals) < plan.attempt_count and loop.time() + delay_s < last_try_s:
             await asyncio.sleep(delay_s)
         elif ended.is_typed:
             return Outcome("refused", tuple(refusals))
@@ -162,6 +168,7 @@ class _Attempt:
             queue_s=self._first_s.get("started"),
             first_audio_s=self._first_s.get("audio"),
             whole_s=self._first_s["done"],
+            take_sha256=tuple(done.take_sha256),
         )
 
     def _passed_s(self) -> float:

@@ -21,6 +21,7 @@ from diffava_server.load.client import Target
 from diffava_server.load.outcomes import Tally
 from diffava_server.load.plan import LoadPlan
 from diffava_server.load.report import lines
+from diffava_server.load.resources import Holding
 from diffava_server.load.run import Tell, run_load
 
 TOKEN_VARIABLE = "DIFFAVA_TOKEN"  # as every command of an editor has it
@@ -43,6 +44,7 @@ def load(
     takes: tuple[int, ...] = (1, 1, 2),
     pictures: float = 0.5,
     cancel: float = 0.0,
+    pause: float = 0.0,
     steps: int = 0,
     seed: int = 0,
     hung_after: float = 300.0,
@@ -68,6 +70,7 @@ def load(
         takes: Takes, likewise; a number given twice is drawn twice as often.
         pictures: Share of requests with pictures, from 0 to 1; the others have a prompt alone.
         cancel: Share of requests that are given up half-way, from 0 to 1.
+        pause: Seconds that a client listens before its next request, in the mean.
         steps: Denoising steps; 0 is the model's default.
         seed: What is asked follows from it.
         hung_after: A request that gets no answer for so many seconds counts as hung.
@@ -76,7 +79,9 @@ def load(
         json: Make the last line of stdout one JSON object.
     """
     _check(clients=clients >= 1, duration=duration > 0, ramp=ramp >= 0, requests=requests is None or requests >= 1)
-    _check(lengths=min(lengths) > 0, takes=min(takes) >= 1, steps=steps >= 0, hung_after=hung_after > 0)
+    _check(
+        lengths=min(lengths) > 0, takes=min(takes) >= 1, steps=steps >= 0, pause=pause >= 0, hung_after=hung_after > 0
+    )
     _check(pictures=0 <= pictures <= 1, cancel=0 <= cancel <= 1)
     plan = LoadPlan(
         client_count=clients,
@@ -87,6 +92,7 @@ def load(
         pictures_share=pictures,
         cancel_share=cancel,
         model=model if server else "",  # a model's folder is known to its server by another name
+        pause_s=pause,
         step_count=steps,
         seed=seed,
         requests_per_client=requests,
@@ -162,7 +168,7 @@ def _shown(duration_s: float) -> Iterator[Tell]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=duration_s)
 
-        def tell(tally: Tally, passed_s: float) -> None:
+        def tell(tally: Tally, passed_s: float, held: Holding | None) -> None:
             done, waiting = tally.count("done"), tally.begun - len(tally.outcomes)
             bar.update(task, completed=min(passed_s, duration_s), description=f"{done} done, {waiting} under way")
 

@@ -36,7 +36,8 @@ class Outcome:
     """One request from its first attempt to its end.
 
     Times are of the attempt that was carried out, from the call's begin: `queue_s` until its turn, `first_audio_s`
-    until the first samples, `whole_s` until the last. `audio_s` is the sound that was made, all takes added up.
+    until the first samples, `whole_s` until the last. `audio_s` is the sound that was made, all takes added up. `name`
+    is the same for the same request in another run of the same plan.
     """
 
     ending: Ending
@@ -46,6 +47,8 @@ class Outcome:
     first_audio_s: float | None = None
     whole_s: float | None = None
     fault: str = ""
+    name: str = ""
+    take_sha256: tuple[str, ...] = ()
 
 
 @dataclass

@@ -19,17 +19,21 @@ CANCEL_MOMENTS = ("header", "started", "progress", "audio")
 class LoadPlan:
     """How many clients ask for what, for how long.
 
-    `requests_per_client` ends a client sooner than `duration_s`. A share is from 0 to 1. Clients with pictures share
+    `requests_per_client` ends a client sooner than `duration_s`; what was begun by then is tried
+    again for `last_try_s` more. A share is from 0 to 1; `pause_s` is the mean
+    time in which an editor listens before the next request. Clients with pictures share
     `film_count` films, so that a server that remembers pictures meets some again.
     """
 
     client_count: int = 8
     duration_s: float = 60.0
+    last_try_s: float = 60.0
     ramp_s: float = 0.0
     lengths_s: tuple[float, ...] = (1.0, 4.0, 8.0)
     take_counts: tuple[int, ...] = (1, 1, 2)
     pictures_share: float = 0.5
     cancel_share: float = 0.0
+    pause_s: float = 0.0
     film_count: int = 4
     model: str = ""
     step_count: int = 0
@@ -41,12 +45,17 @@ class LoadPlan:
 
 @dataclass(frozen=True)
 class Ask:
-    """One request: its header, which film it shows (None: none), and when its client loses interest ("": never)."""
+    """One request: its header, and which film it shows (None: none).
+
+    Its client loses interest when the first event of the kind `cancel_at` comes ("": never), and does nothing for
+    `pause_s` afterwards.
+    """
 
     header: pb.GenerateHeader
     film: int | None
     frame_bytes: int
     cancel_at: str = ""
+    pause_s: float = 0.0
 
     def frames(self) -> Iterator[pb.GenerateRequest]:
         """The pictures, in messages of about 1 MiB."""
@@ -62,6 +71,7 @@ class Ask:
 def asks_of(plan: LoadPlan, client_number: int, model: pb.ModelInfo) -> Iterator[Ask]:
     """What one client asks for, one after the other, without end."""
     chance = random.Random(f"{plan.seed}/{client_number}")
+    leisure = random.Random(f"{plan.seed}/{client_number}/pause")
     frame_bytes = model.frame_width_pixels * model.frame_height_pixels * 3
     while True:
         sample_count = max(1, round(chance.choice(plan.lengths_s) * model.sample_rate_hz))
@@ -79,7 +89,8 @@ def asks_of(plan: LoadPlan, client_number: int, model: pb.ModelInfo) -> Iterator
             frames_sha256=b"" if film is None else _sha256(film, frame_count, frame_bytes),
         )
         cancel_at = chance.choice(CANCEL_MOMENTS) if chance.random() < plan.cancel_share else ""
-        yield Ask(header, film, frame_bytes, cancel_at)
+        pause_s = plan.pause_s * leisure.expovariate(1)
+        yield Ask(header, film, frame_bytes, cancel_at, pause_s)
 
 
 def _frame_count(model: pb.ModelInfo, sample_count: int) -> int:

@@ -21,8 +21,8 @@ from diffava_server.load.resources import Holding, holding, summary
 
 PROBE_INTERVAL_S = 0.02
 WATCH_INTERVAL_S = 1.0
-Tell = Callable[[Tally, float], None]
-"""Told of the tally and of the seconds that have passed, now and then."""
+Tell = Callable[[Tally, float, Holding | None], None]
+"""Told now and then of the tally, of the seconds that have passed, and of what the server holds if that is watched."""
 
 
 @dataclass
@@ -37,7 +37,9 @@ async def run_load(
     *,
     pid: int | None = None,
     ca_file: Path | None = None,
-    tell: Tell = lambda tally, passed_s: None,
+    probe_interval_s: float = PROBE_INTERVAL_S,
+    tell: Tell = lambda tally, passed_s, held: None,
+    tally: Tally | None = None,
 ) -> dict[str, Any]:
     """Load the server as planned and return every figure, as it goes into JSON.
 
@@ -46,16 +48,18 @@ async def run_load(
         plan: What is asked of it.
         pid: The server's process, if it is on this machine and its memory is to be watched.
         ca_file: For the probe's own connection, where the server speaks TLS.
+        probe_interval_s: How often health is asked.
         tell: Called once a second.
+        tally: Filled with every request's outcome.
 
     Raises:
         StartError: No server answers there, it refuses the token, or it has not the plan's model.
     """
     model = await _model(target, plan.model)
     loop = asyncio.get_running_loop()
-    tally, begin_s = Tally(), loop.time()
+    tally, begin_s = Tally() if tally is None else tally, loop.time()
     watched: list[Holding] = []
-    async with _probed(target.address, ca_file) as health, _watched(pid, watched, tally, tell):
+    async with _probed(target.address, probe_interval_s, ca_file) as health, _watched(pid, watched, tally, tell):
         async with asyncio.TaskGroup() as clients:
             for number in range(plan.client_count):
                 at_s = begin_s + plan.ramp_s * number / plan.client_count
@@ -89,13 +93,13 @@ async def _model(target: Target, name: str) -> pb.ModelInfo:
 
 
 @contextlib.asynccontextmanager
-async def _probed(address: str, ca_file: Path | None) -> AsyncIterator[_Health]:
+async def _probed(address: str, interval_s: float, ca_file: Path | None) -> AsyncIterator[_Health]:
     """The health check asked all the while; its figures are known on leaving."""
     arguments = [
         "-m",
         "diffava_server.load.probe",
         address,
-        str(PROBE_INTERVAL_S),
+        str(interval_s),
         *([str(ca_file)] if ca_file else []),
     ]
     process = await asyncio.create_subprocess_exec(
@@ -119,9 +123,10 @@ async def _watched(pid: int | None, series: list[Holding], tally: Tally, tell: T
 
     async def watch() -> None:
         while True:
-            if pid is not None and (held := await asyncio.to_thread(holding, pid)) is not None:
+            held = None if pid is None else await asyncio.to_thread(holding, pid)
+            if held is not None:
                 series.append(held)
-            tell(tally, loop.time() - begin_s)
+            tell(tally, loop.time() - begin_s, held)
             await asyncio.sleep(WATCH_INTERVAL_S)
 
     task = asyncio.create_task(watch())
