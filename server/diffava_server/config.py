@@ -59,15 +59,15 @@ class ServerConfig(BaseSettings):
     max_open_calls: int = Field(1_000, ge=1, description="at once, of one connection and of one client")
     max_calls_per_minute: int = Field(3_000, ge=1, description="of one client; as many may come in one go")
 
-    max_message_bytes: int = Field(4 << 20, ge=1 << 16)
-    max_prompt_characters: int = Field(2_000, ge=1)
-    max_take_count: int = Field(8, ge=1)
-    max_sample_count: int = Field(48_000 * 60 * 60, ge=1)
-    max_step_count: int = Field(200, ge=1)
+    max_message_bytes: int = Field(4 << 20, ge=1 << 16, description="unpacked; more is refused before it is read")
+    max_prompt_characters: int = Field(2_000, ge=1, description="of a prompt, and of what is not to be heard")
+    max_take_count: int = Field(8, ge=1, description="of one job")
+    max_sample_count: int = Field(48_000 * 60 * 60, ge=1, description="of a job's range; 48000 are a second")
+    max_step_count: int = Field(200, ge=1, description="of denoising")
     max_cut_count: int = Field(10_000, ge=0, description="each shot between two cuts has a condition of its own")
     max_hit_count: int = Field(10_000, ge=0, description="of a job's timing guide, when a person gives it")
     max_guidance_scale: float = Field(100.0, ge=1, description="far beyond what is useful; much more overflows")
-    max_queued_jobs: int = Field(32, ge=0)
+    max_queued_jobs: int = Field(32, ge=0, description="that wait; more are told when to ask again")
     max_jobs_per_client: int = Field(16, ge=1, description="waiting, running or being sent, of one client")
     max_job_memory_bytes: int | None = Field(
         None, ge=1, description="what one batch may take of the device; empty: what the engine says that there is"

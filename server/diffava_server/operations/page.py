@@ -57,7 +57,7 @@ def guarded(application: Application, hosts: set[str]) -> Application:
         status, text = _refusal(environ, hosts)
         if not status:
             return application(environ, start_response)
-        start_response(status, [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")])
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return [f"{text}\n".encode()]
 
     return answer
