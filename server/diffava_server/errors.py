@@ -124,6 +124,21 @@ class EngineDownError(ServerError):
     retryable = True
 
 
+class ReplicaLostError(ServerError):
+    """Of several replicas, the one that did the job was lost."""
+
+    code = "UNAVAILABLE"
+    reason = "REPLICA_LOST"
+    retryable = True
+
+
+class NotEncryptedError(ServerError):
+    """The call came from another machine and is not encrypted."""
+
+    code = "PERMISSION_DENIED"
+    reason = "NOT_ENCRYPTED"
+
+
 class EngineFailedError(ServerError):
     """The engine met a defect of its own; the same request would meet it again."""
 
