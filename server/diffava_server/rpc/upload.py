@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_server.engine.protocol import EngineModel, FrameBlock, Job
@@ -91,6 +92,11 @@ class Upload:
         except TimeoutError as error:
             raise UploadTimeoutError(
                 f"Nothing arrived for {self._idle_s:g} s in the middle of the upload; please send the job again."
+            ) from error
+        except DecodeError as error:
+            raise InvalidRequestError(
+                "A message of the upload cannot be read as one of this service; the program that sent it, or the "
+                "connection, has spoilt it."
             ) from error
         return message if isinstance(message, pb.GenerateRequest) else None
 
