@@ -30,8 +30,16 @@ class OutputError(FoleyError):
 
 
 class ServerError(FoleyError):
-    """The server refused, failed or could not be reached."""
+    """The server refused, failed or could not be reached.
 
-    def __init__(self, message: str, *, retryable: bool = False) -> None:
+    Args of note: `retryable` says that the same request may succeed later, `retry_delay_s` after how long the server
+    thinks so, and `reason` is its machine-readable name for what happened; empty where none of ours spoke.
+    """
+
+    def __init__(
+        self, message: str, *, retryable: bool = False, reason: str = "", retry_delay_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.reason = reason
+        self.retry_delay_s = retry_delay_s

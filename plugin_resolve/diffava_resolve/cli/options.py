@@ -9,8 +9,12 @@ from typing import Annotated, Self
 from cyclopts import Parameter
 
 from diffava_resolve.cli.output import Output
-from diffava_resolve.client.grpc_client import GrpcClient
+from diffava_resolve.client.grpc_client import GrpcClient, is_local
+from diffava_resolve.client.known_pictures import KnownPictures
 from diffava_resolve.client.local_server import DEFAULT_MODEL, LocalServers, launch_detached, state_directory
+from diffava_resolve.client.patient_client import PATIENCE_S, PatientClient
+from diffava_resolve.client.tls import Tls
+from diffava_resolve.decoding import decoders
 from diffava_resolve.errors import RequestError
 from diffava_resolve.session import Finishing, FoleySettings, LeakCheck
 from diffava_resolve.spec import FoleyJob
@@ -53,19 +57,49 @@ class ServerOptions:
         ),
     ] = ""
 
-    def connect(self, output: Output, fallback_model: str = "") -> GrpcClient:
+    ca: Annotated[
+        Path | None,
+        Parameter(env_var="DIFFAVA_CA", help="CA (PEM) that signed the server's certificate; by default public ones."),
+    ] = None
+    cert: Annotated[
+        Path | None, Parameter(env_var="DIFFAVA_CERT", help="Own certificate (PEM), for a server that asks for one.")
+    ] = None
+    key: Annotated[Path | None, Parameter(env_var="DIFFAVA_KEY", help="Its private key (PEM).")] = None
+    plaintext: Annotated[
+        bool, Parameter(negative="", help="No TLS beyond this machine: pictures, prompts and token can be read.")
+    ] = False
+    patience_s: Annotated[float, Parameter(help="How long to ask a full server again and again, in seconds.")] = (
+        PATIENCE_S
+    )
+
+    def connect(self, output: Output, fallback_model: str = "") -> PatientClient:
         """A client of the server named, or of a local one that has the model.
 
         Raises:
             FoleyError: No server answers, or there is no token for it.
         """
+        decoders.prepare()  # it starts while the server is looked for
+        state = state_directory(os.environ)
+        return PatientClient(self._once(state, output, fallback_model), self.patience_s, KnownPictures(state))
+
+    def _once(self, state: Path, output: Output, fallback_model: str) -> GrpcClient:
+        """A client that asks once."""
         if self.server:
             if not _ADDRESS.fullmatch(self.server):
                 raise RequestError(f"“{self.server}” is not a server's address; give HOST:PORT or unix:PATH.")
-            return GrpcClient(self.server, self._token())
-        servers = LocalServers(state_directory(os.environ), launch_detached, output.note)
+            return GrpcClient(self.server, self._token(), tls=self._tls())
+        servers = LocalServers(state, launch_detached, output.note)
         model = self.model or fallback_model or DEFAULT_MODEL
         return servers.connect(str(Path(model).absolute()) if _is_folder(model) else model)
+
+    def _tls(self) -> Tls | None:
+        """Beyond this machine always, unless the user says otherwise; on it where certificates are given."""
+        given = (self.ca, self.cert, self.key)
+        if self.plaintext:
+            if any(given):
+                raise RequestError("--plaintext contradicts --ca, --cert and --key; leave it out to use TLS.")
+            return None
+        return None if is_local(self.server) and not any(given) else Tls(*given)
 
     @property
     def model_name(self) -> str:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from diffava_resolve.client.protocol import Event, Queued, Started
+from diffava_resolve.client.protocol import Event, Queued, Started, Waiting
 from diffava_resolve.client.protocol import Progress as StageProgress
 from diffava_resolve.session import ShotBegun
 
@@ -93,6 +93,8 @@ class ProgressBar:
             self._begin("", f"Waiting, {event.position} jobs ahead" if event.position else "Waiting")
         elif isinstance(event, Started):
             self._begin("", "Starting")
+        elif isinstance(event, Waiting):
+            self._begin("", f"{event.reason} Asking again in {event.delay_s:.0f} s")
         elif isinstance(event, StageProgress):
             if event.stage != self._stage:
                 self._begin(event.stage, _STAGES[event.stage])

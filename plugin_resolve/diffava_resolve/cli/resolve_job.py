@@ -8,7 +8,7 @@ from diffava_resolve.bridge.forms import Answers, Asker, Field, Form
 from diffava_resolve.bridge.remote import Bridge
 from diffava_resolve.cli.clips import timecode
 from diffava_resolve.cli.resolve_clip import clip_pointed_at, hear_next_take, part_pointed_at
-from diffava_resolve.client.protocol import Event, FoleyClient, Progress, Queued
+from diffava_resolve.client.protocol import Event, FoleyClient, Progress, Queued, Waiting
 from diffava_resolve.editor.protocol import Editor, Selection
 from diffava_resolve.errors import FoleyError
 from diffava_resolve.session.in_editor import FoleyOutcome, FoleyWish, foley_in_editor, regenerate_in_editor
@@ -137,6 +137,8 @@ def progress_in_words(event: Event | ShotBegun) -> str:
         return f"Shot {event.number} of {event.count}: {event.prompt}"
     if isinstance(event, Queued):
         return f"Waiting, {event.position} jobs ahead" if event.position else "Waiting"
+    if isinstance(event, Waiting):
+        return f"{event.reason} Asking again in {event.delay_s:.0f} s"
     if isinstance(event, Progress):
         return f"{_STAGES[event.stage]}: {100 * event.completed // max(event.total, 1)} %"
     return "Starting"

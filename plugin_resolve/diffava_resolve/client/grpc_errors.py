@@ -4,11 +4,13 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from diffava_resolve.client.tls import meaning_of
 from diffava_resolve.errors import FoleyError, RequestError, ServerError
 
 # The sender's mistake rather than the server's failure: exit code 2, and asking again cannot help.
 _WRONG_REQUEST = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.OUT_OF_RANGE}
 _WRONG_REASONS = {"LIMIT_EXCEEDED"}  # shares its status code with a full queue, which may pass
+# A proxy in front of several machines says INTERNAL, without more, of a machine that was lost with the job.
 _MAY_PASS = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
@@ -20,31 +22,34 @@ def error_of(call: grpc.RpcError, address: str, *, job_began: bool = False) -> F
     """
     code: grpc.StatusCode = call.code()
     details: str = call.details() or ""
-    info, may_retry = _rich_details(call)
+    info, retry_delay_s = _rich_details(call)
     if info is None:
         return _error_of_transport(code, details, address, job_began)
-    retryable = may_retry or info.metadata.get("retryable") == "true"
+    retryable = retry_delay_s is not None or info.metadata.get("retryable") == "true"
     if code == grpc.StatusCode.UNAUTHENTICATED:
         return _wrong_token(address)
     if code in _WRONG_REQUEST or info.reason in _WRONG_REASONS:
         return RequestError(details)
-    return ServerError(details, retryable=retryable)
+    return ServerError(details, retryable=retryable, reason=info.reason, retry_delay_s=retry_delay_s)
 
 
-def _rich_details(call: grpc.RpcError) -> tuple[error_details_pb2.ErrorInfo | None, bool]:
-    """The server's `ErrorInfo`, if it sent one, and whether it says when to ask again."""
+def _rich_details(call: grpc.RpcError) -> tuple[error_details_pb2.ErrorInfo | None, float | None]:
+    """The server's `ErrorInfo`, if it sent one, and after how long it says to ask again."""
     try:
         status = rpc_status.from_call(call)
     except ValueError:  # the details contradict the status: written by something that is not our server
-        return None, False
+        return None, None
     info: error_details_pb2.ErrorInfo | None = None
-    may_retry = False
+    retry_delay_s: float | None = None
     for packed in status.details if status is not None else ():
         if packed.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             info = error_details_pb2.ErrorInfo()
             packed.Unpack(info)
-        may_retry |= packed.Is(error_details_pb2.RetryInfo.DESCRIPTOR)
-    return info, may_retry
+        if packed.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            retry = error_details_pb2.RetryInfo()
+            packed.Unpack(retry)
+            retry_delay_s = retry.retry_delay.ToTimedelta().total_seconds()
+    return info, retry_delay_s
 
 
 def _error_of_transport(code: grpc.StatusCode, details: str, address: str, job_began: bool) -> FoleyError:
@@ -56,6 +61,9 @@ def _error_of_transport(code: grpc.StatusCode, details: str, address: str, job_b
             f"The connection to the foley server at {address} was lost during the job; run the command again.",
             retryable=True,
         )
+    why = meaning_of(details)
+    if code == grpc.StatusCode.UNAVAILABLE and why:
+        return ServerError(f"No safe connection to the foley server at {address}: {why}.")
     if code == grpc.StatusCode.UNAVAILABLE:
         return ServerError(
             f"No foley server answers at {address}; start one with `diffava serve --listen {address}`, "
@@ -70,7 +78,8 @@ def _error_of_transport(code: grpc.StatusCode, details: str, address: str, job_b
         return ServerError(f"The foley server at {address} stopped the job; run the command again.", retryable=True)
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
         return ServerError(f"A message was larger than the foley server at {address} takes ({details}).")
-    return ServerError(f"The foley server at {address} failed ({code.name}: {details}).", retryable=code in _MAY_PASS)
+    may_pass = code in _MAY_PASS or (code == grpc.StatusCode.INTERNAL and job_began)
+    return ServerError(f"The foley server at {address} failed ({code.name}: {details}).", retryable=may_pass)
 
 
 def _wrong_token(address: str) -> ServerError:

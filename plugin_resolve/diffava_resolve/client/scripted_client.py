@@ -5,7 +5,7 @@ with a full impulse at the sample of each frame that turns white, and the kept a
 the white frames, a performance for them and for the tone. It knows no gRPC.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from hashlib import sha256
@@ -16,12 +16,15 @@ from diffava_resolve.client.protocol import (
     AudioBlock,
     Event,
     Limits,
+    NoMemory,
+    PictureMemory,
     Progress,
     Queued,
     Rgb,
     Samples,
     ServerInfo,
     Started,
+    opened,
 )
 from diffava_resolve.errors import FoleyError, RequestError
 from diffava_resolve.spec import SAMPLE_RATE_HZ, FoleyJob, FrameFormat, JobResult, ModelInfo
@@ -47,7 +50,8 @@ class ScriptedClient:
     """Plays a server.
 
     `fail_after_blocks` raises `failure` once so many audio blocks were yielded; `notes` are said of every job; `jobs`
-    and `performances` keep what was asked, and `cancelled_count` how many jobs were closed before their end.
+    and `performances` keep what was asked, and `cancelled_count` how many jobs were closed before their end. `seen` is
+    what it remembers of pictures, by their hash.
     """
 
     server: ServerInfo = field(
@@ -56,9 +60,11 @@ class ScriptedClient:
     failure: FoleyError | None = None
     fail_after_blocks: int = 0
     notes: tuple[str, ...] = ()
+    memory: PictureMemory = field(default_factory=NoMemory)
     jobs: list[FoleyJob] = field(default_factory=list)
     performances: list[Samples | None] = field(default_factory=list)
     cancelled_count: int = 0
+    seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def info(self) -> ServerInfo:
         """What the played server can do."""
@@ -71,20 +77,22 @@ class ScriptedClient:
     def generate(
         self,
         job: FoleyJob,
-        frames: Iterator[Rgb] | None,
-        kept_audio: Iterator[Samples] | None = None,
-        performance: Iterator[Samples] | None = None,
+        frames: Iterable[Rgb] | None,
+        kept_audio: Iterable[Samples] | None = None,
+        performance: Iterable[Samples] | None = None,
         *,
+        frames_sha256: str = "",
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> Generator[AudioBlock, None, JobResult]:
         """Run one job; see `FoleyClient.generate`."""
+        kept, performed, seen = opened(kept_audio), opened(performance), opened(frames)
         try:
-            return (yield from self._play(job, frames, kept_audio, performance, on_event))
+            return (yield from self._play(job, kept, performed, seen, frames_sha256, on_event))
         except GeneratorExit:
             self.cancelled_count += 1
             raise
         finally:
-            for source in (kept_audio, performance, frames):
+            for source in (kept, performed, seen):
                 close = getattr(source, "close", None)
                 if close is not None:
                     close()
@@ -92,19 +100,22 @@ class ScriptedClient:
     def _play(
         self,
         job: FoleyJob,
-        frames: Iterator[Rgb] | None,
         kept_audio: Iterator[Samples] | None,
         performance: Iterator[Samples] | None,
+        frames: Iterator[Rgb] | None,
+        frames_sha256: str,
         on_event: Callable[[Event], None],
     ) -> Generator[AudioBlock, None, JobResult]:
         model = self.server.model(job.model)
         self.jobs.append(job)
         on_event(Queued(0))
-        on_event(Started())
+        seen: tuple[int, ...] | None = self.seen.get(frames_sha256)
+        on_event(Started(has_frames=seen is not None))
         kept = _whole(kept_audio, "The audio to keep", job.sample_count)
         performed = _whole(performance, "The performance", job.sample_count)
         self.performances.append(performed)
-        seen = _seen_impulses(frames, model.frames, job.sample_count, on_event) if frames is not None else ()
+        if seen is None:
+            seen = self._look_at(frames, model.frames, job.sample_count, on_event)
         follows_picture = job.guide.source == "picture" and performed is None
         impulses = job.guide.hit_samples or (seen if follows_picture else ())
         hashes = []
@@ -129,6 +140,27 @@ class ScriptedClient:
             take_sha256=tuple(hashes),
             notes=self.notes,
         )
+
+    def _look_at(
+        self,
+        frames: Iterator[Rgb] | None,
+        frame_format: FrameFormat,
+        sample_count: int,
+        on_event: Callable[[Event], None],
+    ) -> tuple[int, ...]:
+        """The impulses that pictures ask for, which are remembered."""
+        if frames is None:
+            return ()
+        digest = sha256()
+
+        def hashed(blocks: Iterator[Rgb]) -> Iterator[Rgb]:
+            for block in blocks:
+                digest.update(block.tobytes())
+                yield block
+
+        seen = _seen_impulses(hashed(frames), frame_format, sample_count, on_event)
+        self.seen[digest.hexdigest()] = seen
+        return seen
 
 
 def _whole(blocks: Iterator[Samples] | None, subject: str, sample_count: int) -> Samples | None:

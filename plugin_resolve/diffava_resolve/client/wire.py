@@ -26,8 +26,8 @@ _GUIDE_SOURCES = {"picture": pb.GUIDE_SOURCE_PICTURE, "none": pb.GUIDE_SOURCE_NO
 _STAGES: dict[int, Stage] = {pb.STAGE_FEATURES: "features", pb.STAGE_LATENT: "latent", pb.STAGE_WAVEFORM: "waveform"}
 
 
-def header_message(job: FoleyJob, frame_count: int, client_id: str) -> pb.GenerateRequest:
-    """The first message of a job.
+def header_message(job: FoleyJob, frame_count: int, client_id: str, frames_sha256: str = "") -> pb.GenerateRequest:
+    """The first message of a job; `frames_sha256` in hexadecimal digits, where it is known.
 
     Raises:
         RequestError: The sampler is unknown, or a number does not fit the wire.
@@ -55,6 +55,7 @@ def header_message(job: FoleyJob, frame_count: int, client_id: str) -> pb.Genera
             sampler=_SAMPLERS[job.sampler],
             kept=kept,
             guide=_guide_message(job.guide),
+            frames_sha256=bytes.fromhex(frames_sha256),
         )
     except ValueError as error:
         raise RequestError(

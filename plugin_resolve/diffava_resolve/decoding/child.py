@@ -48,6 +48,7 @@ def main() -> None:
         importlib.import_module(module)
     limits.apply()
     here.tell(_Parent(answers, limits))
+    write_note(answers, ready=True)
     while (request := read_request(requests)) is not None:
         limits.allow_answer()
         _run(request, requests, answers)

@@ -27,6 +27,7 @@ MODULES = ("diffava_resolve.frames.reader",)
 _AHEAD = 2  # answers that a process makes before they are asked for
 _MOST_IDLE = 2  # one decodes the picture of the next shot while another measures this one
 _ERRORS: dict[str, type[FoleyError]] = {"MediaError": MediaError, "RequestError": RequestError}
+_START_S = 60.0  # a cold disk with a virus scanner
 _SECRETS = ("DIFFAVA_TOKEN",)
 _CPU_SIGNAL = getattr(signal, "SIGXCPU", 0)
 
@@ -92,6 +93,7 @@ class _Decoder:
         self._is_busy = False
         self._is_late = False
         self._is_awaited = True
+        self._is_ready = False
         self._reads = "a file"
         self._sign_s = 0.0  # when it last gave a sign of life
         apart: dict[str, Any] = {"start_new_session": True}  # Ctrl-C is for the command alone
@@ -150,6 +152,8 @@ class _Decoder:
                     yield content
                     self._sign_s, self._is_awaited = time.monotonic(), True
                     self._write(NEXT)
+                elif name == "ready":
+                    self._is_ready = True
                 elif name == "reads":
                     self._reads = str(content)
                 elif name == "ended":
@@ -181,6 +185,8 @@ class _Decoder:
     def _lost(self) -> MediaError:
         """Why the process is gone."""
         code = self._process.wait()
+        if not self._is_ready:
+            return MediaError(f"The process that decodes media did not start (exit code {code}); try again.")
         if self._is_late or code == -_CPU_SIGNAL:
             return MediaError(
                 f"Decoding {self._reads} takes more than {self._limits.answer_s:g} s for one picture; it is damaged, "
@@ -194,7 +200,8 @@ class _Decoder:
     def _watch(self, ended: threading.Event) -> None:
         """Kill the process if it gives no sign of life while somebody waits for it."""
         while not ended.wait(self._limits.answer_s / 20):
-            if self._is_awaited and time.monotonic() > self._sign_s + self._limits.answer_s:
+            limit_s = self._limits.answer_s if self._is_ready else _START_S
+            if self._is_awaited and time.monotonic() > self._sign_s + limit_s:
                 self._is_late = True
                 self._process.kill()
                 return

@@ -14,7 +14,7 @@ from diffava_resolve.session.leaks import leak_notes, measure_leaks
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import write_take
-from diffava_resolve.session.running import counted_frames, running
+from diffava_resolve.session.running import JobFrames, running
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.timing import Timing, guide_of, performance_blocks
 from diffava_resolve.spec import Finished, Layer, MovieFile, Picture, Region, Segment
@@ -52,7 +52,7 @@ def generate_clip(
     ):
         guided = guide_of(timing, region.sample_of_frame, region.sample_count, folder)
         job = settings.job(client.info(), region.sample_count, guide=guided.guide)
-        frames = counted_frames(picture, job, client.info().model(job.model).frames)
+        frames = JobFrames(picture, job, client.info().model(job.model).frames, client.memory)
         performance = performance_blocks(job.guide, folder.path)
         with running(client, job, frames, None, performance, on_event) as run:
             for _, blocks in run.takes():

@@ -12,7 +12,7 @@ from diffava_resolve.session.leaks import LeakCheck, leak_notes, leaks_in_words,
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob, write_take
-from diffava_resolve.session.running import counted_frames, running
+from diffava_resolve.session.running import Anew, JobFrames, running
 from diffava_resolve.session.timing import performance_blocks
 from diffava_resolve.spec import Finish, Finished, FoleyJob, Picture, Region
 from diffava_resolve.timeline.audio_file import TakeFile
@@ -56,8 +56,8 @@ class Rendering:
         return tuple(self._better(take, second.get(take.receipt.seed)) for take in takes)
 
     def _run(self, job: FoleyJob) -> tuple[PlacedTake, ...]:
-        frames = counted_frames(self.picture, job, self.client.info().model(job.model).frames)
-        kept_audio = self.partial.kept_audio() if self.partial else None
+        frames = JobFrames(self.picture, job, self.client.info().model(job.model).frames, self.client.memory)
+        kept_audio = Anew(self.partial.kept_audio) if self.partial else None
         performance = performance_blocks(job.guide, self.folder.path)
         files: list[tuple[TakeFile, Finished | None]] = []
         with running(self.client, job, frames, kept_audio, performance, self.on_event) as run:

@@ -3,14 +3,16 @@
 Holds one block of pictures and one of audio at a time. Knows neither timelines nor where takes are kept.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 
-from diffava_resolve.client.protocol import AudioBlock, Event, FoleyClient, Rgb, Samples
+from diffava_resolve.client.protocol import AudioBlock, Event, FoleyClient, PictureMemory, Rgb, Samples
 from diffava_resolve.errors import ServerError
 from diffava_resolve.frames.foreign import frames_of
+from diffava_resolve.frames.identity import identity_of
 from diffava_resolve.spec import FoleyJob, FrameFormat, JobResult, Picture
 from diffava_resolve.timeline.receipts import PictureSource
 
@@ -57,12 +59,62 @@ class CountedFrames:
         return PictureSource(self._format, self._count, self._digest.hexdigest())
 
 
-def counted_frames(
-    picture: Picture, job: FoleyJob, frame_format: FrameFormat, at_end: Callable[[PictureSource], None] | None = None
-) -> CountedFrames:
-    """The pictures of a job, exactly as many as it needs."""
-    blocks = _exactly(frames_of(picture, frame_format), frame_format.frame_count(job.sample_count))
-    return CountedFrames(blocks, frame_format, at_end)
+class JobFrames(Iterable[Rgb]):
+    """The pictures of one job, exactly as many as it needs, decoded anew each time they are asked for.
+
+    `sha256` is that of all of them, where `memory` knows it: then they need not be decoded where the server knows them
+    too. Whatever is decoded to its end is remembered. `at_end` is `CountedFrames`'.
+    """
+
+    def __init__(
+        self,
+        picture: Picture,
+        job: FoleyJob,
+        frame_format: FrameFormat,
+        memory: PictureMemory,
+        at_end: Callable[[PictureSource], None] | None = None,
+    ) -> None:
+        self._picture, self._format, self._memory, self._at_end = picture, frame_format, memory, at_end
+        self._count = frame_format.frame_count(job.sample_count)
+        self._identity = name_in_memory(picture, frame_format, self._count)
+        known = memory.recall(self._identity) if self._identity else None
+        self.sha256 = str(known.get("frames_sha256", "")) if known else ""
+        self._latest: CountedFrames | None = None
+
+    def __iter__(self) -> CountedFrames:
+        blocks = _exactly(frames_of(self._picture, self._format), self._count)
+        self._latest = CountedFrames(blocks, self._format, self._ended)
+        return self._latest
+
+    @property
+    def source(self) -> PictureSource:
+        """What the server has seen: what was given to it last, or what it knew already."""
+        given = None if self._latest is None else self._latest.source
+        if self.sha256 and (given is None or not given.frame_count):
+            return PictureSource(self._format, self._count, self.sha256)
+        return given or PictureSource(self._format, 0, sha256().hexdigest())
+
+    def _ended(self, source: PictureSource) -> None:
+        if self._identity and source.frame_count == self._count:
+            self._memory.remember(self._identity, {"frames_sha256": source.frames_sha256})
+        if self._at_end is not None:
+            self._at_end(source)
+
+
+def name_in_memory(picture: Picture, frame_format: FrameFormat, frame_count: int) -> str:
+    """Under which name a memory knows so many pictures of a region; empty where it cannot know them."""
+    identity = identity_of(picture, frame_format)
+    return f"{identity}-{frame_count}" if identity else ""
+
+
+@dataclass(frozen=True)
+class Anew(Iterable[Samples]):
+    """Samples that are opened anew each time they are asked for."""
+
+    open: Callable[[], Iterator[Samples]]
+
+    def __iter__(self) -> Iterator[Samples]:
+        return self.open()
 
 
 def _exactly(blocks: Iterator[Rgb], frame_count: int) -> Iterator[Rgb]:
@@ -137,13 +189,14 @@ class RunningJob:
 def running(
     client: FoleyClient,
     job: FoleyJob,
-    frames: Iterator[Rgb] | None,
-    kept_audio: Iterator[Samples] | None,
-    performance: Iterator[Samples] | None,
+    frames: JobFrames | None,
+    kept_audio: Iterable[Samples] | None,
+    performance: Iterable[Samples] | None,
     on_event: Callable[[Event], None],
 ) -> Iterator[RunningJob]:
     """Run `job` for as long as the block lasts; leaving it early, for whatever reason, cancels the job."""
-    blocks = client.generate(job, frames, kept_audio, performance, on_event=on_event)
+    known = {"frames_sha256": frames.sha256} if frames is not None and frames.sha256 else {}
+    blocks = client.generate(job, frames, kept_audio, performance, **known, on_event=on_event)
     try:
         yield RunningJob(job, blocks)
     finally:

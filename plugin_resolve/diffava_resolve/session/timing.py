@@ -4,8 +4,9 @@ A performance is decoded once and kept beside the takes, exactly as long as its 
 take can be made again without the file that it came from. Knows no server.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from diffava_resolve.client.protocol import Samples
 from diffava_resolve.errors import MediaError
 from diffava_resolve.frames.performance import PerformedSound
 from diffava_resolve.session.media_folder import MediaFolder
+from diffava_resolve.session.running import Anew
 from diffava_resolve.spec import GuideSource, Performance, TimingGuide
 from diffava_resolve.timeline.audio_file import file_sha256, read_blocks
 
@@ -100,9 +102,9 @@ def checked_performance(performance: Performance, folder: Path) -> Path:
     return path
 
 
-def performance_blocks(guide: TimingGuide, folder: Path) -> Iterator[Samples] | None:
+def performance_blocks(guide: TimingGuide, folder: Path) -> Iterable[Samples] | None:
     """What is sent of a guide's performance; None where there is none."""
-    return None if guide.performance is None else read_blocks(folder / guide.performance.file_name)
+    return None if guide.performance is None else Anew(partial(read_blocks, folder / guide.performance.file_name))
 
 
 def _keep(blocks: Iterable[Samples], source_name: str, source_sha256: str, folder: MediaFolder) -> Performance:

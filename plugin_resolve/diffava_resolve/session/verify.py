@@ -12,11 +12,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from diffava_resolve.client.protocol import Event, FoleyClient
+from diffava_resolve.client.protocol import Event, FoleyClient, NoMemory
 from diffava_resolve.errors import FoleyError, MediaError
 from diffava_resolve.session.ancestry import first_sample_of_job
 from diffava_resolve.session.partial import PartialJob, write_take
-from diffava_resolve.session.running import CountedFrames, counted_frames, running
+from diffava_resolve.session.running import Anew, JobFrames, running
 from diffava_resolve.session.timing import checked_performance, performance_blocks
 from diffava_resolve.spec import SAMPLE_RATE_HZ, Region
 from diffava_resolve.timeline.audio_file import TakeWriter, file_sha256
@@ -121,7 +121,7 @@ def _remade(
     """The sha256 of each take's WAV, made again in a folder that is then thrown away."""
     frames = _frames_again(timeline, source, clip, receipt, client)
     partial = _partial_job(clip, source.parent, receipt) if receipt.part is not None else None
-    kept_audio = partial.kept_audio() if partial else None
+    kept_audio = Anew(partial.kept_audio) if partial else None
     if receipt.job.guide.performance is not None:
         checked_performance(receipt.job.guide.performance, takes_folder)
     performance = performance_blocks(receipt.job.guide, takes_folder)
@@ -142,7 +142,7 @@ def _remade(
 
 def _frames_again(
     timeline: Any, source: Path, clip: FoleyClip, receipt: Receipt, client: FoleyClient
-) -> CountedFrames | None:
+) -> JobFrames | None:
     """The pictures of today, which end in `_CannotVerifyError` if they are not the receipt's."""
     seen = receipt.picture
     if seen is None:
@@ -159,7 +159,8 @@ def _frames_again(
     if frame_format != seen.frame_format:
         raise _CannotVerifyError("The server's model wants other pictures than the ones this take was made from.")
     region = _region_of_job(clip, receipt)
-    return counted_frames(picture_of(timeline, region, source.parent), receipt.job, frame_format, compare)
+    picture = picture_of(timeline, region, source.parent)
+    return JobFrames(picture, receipt.job, frame_format, NoMemory(), compare)  # a proof decodes
 
 
 def _region_of_job(clip: FoleyClip, receipt: Receipt) -> Region:

@@ -1,15 +1,16 @@
 """A job's audio is believed only if it arrived whole: in order, without gaps, with the hash that the server names."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from diffava_resolve.client.protocol import AudioBlock
+from diffava_resolve.client.protocol import AudioBlock, NoMemory
 from diffava_resolve.client.scripted_client import SCRIPTED_MODEL, ScriptedClient
 from diffava_resolve.errors import MediaError, ServerError
-from diffava_resolve.session.running import CountedFrames, counted_frames, running
-from diffava_resolve.spec import FoleyJob, JobResult
+from diffava_resolve.session.running import CountedFrames, JobFrames, running
+from diffava_resolve.spec import FoleyJob, JobResult, Picture, Region
 
 JOB = FoleyJob("steps", 10, (1, 2))
 RESULT = JobResult(SCRIPTED_MODEL, "1", 2, 2.5, "ddim", ("0", "0"))
@@ -80,7 +81,8 @@ def test_a_job_gets_exactly_as_many_pictures_as_it_needs(monkeypatch, given, nee
         "diffava_resolve.session.running.frames_of", lambda picture, wanted: iter([pictures[:2], pictures[2:]])
     )
     job = replace(JOB, sample_count=needed * 6000)
-    sent = np.concatenate(list(counted_frames(None, job, SCRIPTED_MODEL.frames)))
+    picture = Picture(Region(Fraction(8), 0, 0, given), (), ())
+    sent = np.concatenate(list(JobFrames(picture, job, SCRIPTED_MODEL.frames, NoMemory())))
     assert "".join(str(picture[0, 0, 0]) for picture in sent) == numbers
 
 
