@@ -24,8 +24,10 @@ from diffava.features.tokenizer import byte_tokenizer, load_tokenizer
 from diffava.features.video import VideoEncoder, XClipVideoEncoder
 from diffava.features.vocabulary import Vocabulary
 from diffava.latent.compiled import cuda_graphs
+from diffava.latent.cores import Cores
 from diffava.latent.denoiser import Denoiser, TransformerDenoiser, UNetDenoiser
 from diffava.latent.diffusion import LatentDiffusion
+from diffava.latent.guided import Forwards
 from diffava.model_parts import make_parts, set_moderate_level
 from diffava.pipeline import FoleyPipeline
 from diffava.published_models import converted_folder
@@ -45,6 +47,8 @@ PARTS_OF_STAGE: dict[str, tuple[str, ...]] = {
     "waveform": ("vae", "vocoder"),
 }
 AS_TRAINED = Compute()
+WINDOWS_ON_GPU = 4  # of a forward; a short request pays for all of them. Not measured on a GPU
+WINDOWS_ON_A_CORE = 2  # one window of `mini` takes 1.15 times as long by itself (`diffava/latent/README.md`)
 IN_FLOAT32 = ("clap_text",)  # bfloat16 moves its embedding, and is slower for so few tokens
 
 
@@ -201,7 +205,9 @@ def assemble(
         spec=spec,
         features=PromptAndPictureEncoder(spec, text, _video(config, parts), vocabulary),
         conditioner=Conditioner(config.name, spec, parts["alignment"], parts.get("control_sequence")),
-        diffusion=LatentDiffusion(_denoiser(parts, is_compiled), spec, config.flow or config.scheduler),
+        diffusion=LatentDiffusion(
+            _denoiser(parts, is_compiled), spec, config.flow or config.scheduler, _forwards(parts, device)
+        ),
         synthesis=WaveformSynthesis(_codec(parts, spec), _vocoder(parts), spec),
         parts=parts,
         weights_sha256=sha256,
@@ -229,6 +235,13 @@ def _denoiser(parts: dict[str, Any], is_compiled: bool) -> Denoiser:
     if "unet" in parts:
         return UNetDenoiser(parts["unet"], parts.get("control_branch"), cuda_graphs if is_compiled else None)
     return TransformerDenoiser(parts["transformer"], parts.get("control_branch"))
+
+
+def _forwards(parts: dict[str, Any], device: torch.device | str) -> Forwards:
+    """A U-Net keeps all cores of a CPU busy with one window; a small transformer does not, and a GPU even less."""
+    if torch.device(device).type != "cpu":
+        return Forwards(WINDOWS_ON_GPU)
+    return Forwards(1) if "unet" in parts else Forwards(WINDOWS_ON_A_CORE, Cores())
 
 
 def _codec(parts: dict[str, Any], spec: Spec) -> MelCodec:

@@ -1,23 +1,17 @@
-"""Predictions for a whole latent, made window by window with guidance. Knows no solver and no schedule."""
+"""What predicts: AudioLDM's U-Net or the latent transformer, each with T2AV's branch. Knows no window, no solver."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from diffava.errors import CancelledError
 from diffava.latent.compiled import BUCKET_FRAMES
 from diffava.latent.control import ControlBranch
 from diffava.latent.transformer import LatentTransformer
 from diffava.latent.unet_control import UNetControl
-from diffava.latent.windows import Window
-from diffava.spec import Condition
-
-WINDOWS_PER_FORWARD_ON_GPU = 4
 
 
 @runtime_checkable
@@ -124,71 +118,3 @@ class TransformerDenoiser:
             added = [control_strength * part for part in self._branch(hidden, steering, control.to(dtype))]
         velocity: Tensor = self._transformer(latent_, time, film_, added)
         return velocity.to(latent.dtype)
-
-
-class GuidedDenoiser:
-    """Any denoiser with classifier-free guidance, over any number of windows."""
-
-    def __init__(self, denoiser: Denoiser, windows_per_forward: int | None = None) -> None:
-        """Wrap a denoiser; `windows_per_forward` bounds memory, and is 1 on a CPU and 4 elsewhere if not given.
-
-        On a CPU more gains no time, and 1 makes a take's bits independent of what else is in the batch.
-        """
-        self._denoiser = denoiser
-        self._windows_per_forward = windows_per_forward
-
-    def predict(
-        self,
-        latent: Float[Tensor, "B C L M"],
-        timestep: int | float,
-        windows: Sequence[Window],
-        condition: Condition,
-        guidance_scale: float,
-        is_cancelled: Callable[[], bool],
-    ) -> Float[Tensor, "B C L M"]:
-        """The weighted mean of what all windows predict; 0 where no window has a vote.
-
-        Raises:
-            CancelledError: `is_cancelled` said so, asked before each forward.
-        """
-        prediction = torch.zeros_like(latent)
-        for batch in self._batches(windows, latent.shape[0]):
-            if is_cancelled():
-                raise CancelledError("The job was cancelled while the sound was being generated; nothing was kept.")
-            views = torch.stack([latent[take, :, window.start : window.stop] for window, take in batch])
-            seen = self._guided(views, timestep, [window for window, _ in batch], condition, guidance_scale)
-            for (window, take), part in zip(batch, seen, strict=True):
-                weights = window.weights.to(part)[None, :, None]
-                prediction[take, :, window.start : window.stop] += weights * part
-        return prediction
-
-    def _batches(self, windows: Sequence[Window], takes: int) -> Iterator[list[tuple[Window, int]]]:
-        """Windows of one length for all takes, in batches of bounded size."""
-
-        def length(window: Window) -> int:
-            return window.stop - window.start
-
-        size = self._windows_per_forward or (1 if self._denoiser.device.type == "cpu" else WINDOWS_PER_FORWARD_ON_GPU)
-        for _, group in groupby(sorted(windows, key=length), key=length):
-            items = [(window, take) for window in group for take in range(takes)]
-            yield from (items[k : k + size] for k in range(0, len(items), size))
-
-    def _guided(
-        self, views: Tensor, timestep: int | float, windows: Sequence[Window], condition: Condition, scale: float
-    ) -> Tensor:
-        """Classifier-free guidance (Ho & Salimans 2022): away from the other side, which knows no control either."""
-        films = torch.stack([condition.shots[window.shot] for window in windows])
-        strength = condition.control_strength
-        control = None
-        if condition.control is not None:
-            control = torch.stack([condition.control_of(window.start, window.stop) for window in windows])
-        if scale == 1:
-            return self._denoiser(views, timestep, films, control, strength)
-        other = condition.unconditional.expand_as(films)
-        if control is None:
-            both = self._denoiser(torch.cat([views, views]), timestep, torch.cat([other, films]), None, strength)
-            without, with_condition = both.chunk(2)
-        else:
-            without = self._denoiser(views, timestep, other, None, strength)
-            with_condition = self._denoiser(views, timestep, films, control, strength)
-        return without + scale * (with_condition - without)

@@ -1,15 +1,20 @@
-"""From noise to the latents of all takes: the loop over the solver's steps. Knows no audio and no encoder."""
+"""From noise to the latents of all takes: the loop over the solver's steps. Knows no audio and no encoder.
 
-from collections.abc import Callable
-from dataclasses import replace
+The loop is written for one request; several run in turns, and what they ask of the denoiser is predicted together.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from diffava.config import FlowSection, SchedulerSection
-from diffava.errors import RequestError
-from diffava.latent.denoiser import Denoiser, GuidedDenoiser
+from diffava.errors import CancelledError, DiffavaError, RequestError
+from diffava.latent.denoiser import Denoiser
+from diffava.latent.guided import Asked, Forwards, GuidedDenoiser
 from diffava.latent.noise import TakeNoise
 from diffava.latent.noise_schedule import DiffusionSampler, FlowSampler, Sampler
 from diffava.latent.regeneration import KeptLatent, frames_made_anew, step_down_and_back_up
@@ -17,6 +22,18 @@ from diffava.latent.windows import Window, WindowPlan, plan_windows
 from diffava.spec import Condition, FoleyRequest, Latent, Progress, Spec
 
 PASSES_OF_REGENERATION = 5  # of each noise level; what each more buys is in the README.md of this folder
+ONE_WINDOW = Forwards(1)
+
+
+@dataclass(frozen=True, eq=False)
+class LatentJob:
+    """One request's part in `LatentDiffusion.sample_together`; the fields are the arguments of `sample`."""
+
+    request: FoleyRequest
+    condition: Condition
+    kept_latent: Float[Tensor, "C L M"] | None
+    on_progress: Callable[[Progress], None]
+    is_cancelled: Callable[[], bool]
 
 
 class LatentDiffusion:
@@ -27,18 +44,14 @@ class LatentDiffusion:
         denoiser: Denoiser,
         spec: Spec,
         schedule: SchedulerSection | FlowSection,
-        windows_per_forward: int | None = None,
+        forwards: Forwards = ONE_WINDOW,
     ) -> None:
-        """Wrap a denoiser of noise (`SchedulerSection`) or velocity (`FlowSection`).
-
-        `windows_per_forward` is that of `GuidedDenoiser`.
-        """
+        """Wrap a denoiser of noise (`SchedulerSection`) or velocity (`FlowSection`)."""
         self._denoiser = denoiser
-        self._guided = GuidedDenoiser(denoiser, windows_per_forward)
+        self._guided = GuidedDenoiser(denoiser, forwards)
         self._spec = spec
         self._schedule = schedule
 
-    @torch.inference_mode()
     def sample(
         self,
         request: FoleyRequest,
@@ -60,30 +73,60 @@ class LatentDiffusion:
             CancelledError: `is_cancelled` said so.
             RequestError: The solver cannot place that many steps.
         """
+        (outcome,) = self.sample_together([LatentJob(request, condition, kept_latent, on_progress, is_cancelled)])
+        if isinstance(outcome, DiffavaError):
+            raise outcome
+        return outcome
+
+    @torch.inference_mode()
+    def sample_together(self, jobs: Sequence[LatentJob]) -> list[Latent | DiffavaError]:
+        """Denoise several requests, whose windows share the denoiser's forwards where they can.
+
+        Each gets what `sample` would give or raise, to the bit, whatever becomes of the others.
+        """
+        outcomes: dict[int, Latent | DiffavaError] = {}
+        runs = {number: self._run(job) for number, job in enumerate(jobs)}
+        answers: dict[int, Tensor | CancelledError | None] = dict.fromkeys(runs)
+        while answers:
+            asked: dict[int, Asked] = {}
+            for number, answer in answers.items():
+                try:
+                    if isinstance(answer, CancelledError):
+                        raise answer
+                    asked[number] = runs[number].send(answer)
+                except StopIteration as ended:
+                    outcomes[number] = ended.value
+                except DiffavaError as error:
+                    outcomes[number] = error
+            answers = dict(zip(asked, self._guided.predict(list(asked.values())), strict=True))
+        return [outcomes[number] for number in range(len(jobs))]
+
+    def _run(self, job: LatentJob) -> Generator[Asked, Any, Latent]:
+        """All steps of one request; yields where it needs the denoiser, and is sent what that predicts."""
+        request = job.request
         sampler = self._sampler(request)
         plan = plan_windows(self._spec, request.sample_count, request.cut_samples, self._denoiser.length_multiple)
-        kept = self._kept(request, kept_latent, plan)
+        kept = self._kept(request, job.kept_latent, plan)
         windows = plan.windows if kept is None else _windows_touching(plan, kept)
-        condition = self._on_device(condition)
+        condition = self._on_device(job.condition)
         streams = [TakeNoise(seed) for seed in request.seeds]
 
-        def predict(latent: Tensor, step: int) -> Tensor:
-            prediction = self._guided.predict(
-                latent, sampler.timesteps[step], windows, condition, request.guidance_scale, is_cancelled
-            )
+        def predict(latent: Tensor, step: int) -> Generator[Asked, Tensor, Tensor]:
+            timestep = sampler.timesteps[step]
+            prediction = yield Asked(latent, timestep, windows, condition, request.guidance_scale, job.is_cancelled)
             return prediction if kept is None else kept.hold(latent, prediction, sampler, step)
 
         latent = self._draw(streams, plan)
         if kept is not None:
             latent = kept.noised(latent, sampler.noise_level(0))
-        on_progress(Progress("latent", 0, request.step_count))
+        job.on_progress(Progress("latent", 0, request.step_count))
         for step in range(request.step_count):
             if kept is not None and step + 1 < request.step_count:
                 for _ in range(PASSES_OF_REGENERATION - 1):
                     fresh = self._draw(streams, plan)
-                    latent = step_down_and_back_up(latent, predict(latent, step), sampler, step, fresh)
-            latent = sampler.step(predict(latent, step), step, latent)
-            on_progress(Progress("latent", step + 1, request.step_count))
+                    latent = step_down_and_back_up(latent, (yield from predict(latent, step)), sampler, step, fresh)
+            latent = sampler.step((yield from predict(latent, step)), step, latent)
+            job.on_progress(Progress("latent", step + 1, request.step_count))
         return Latent(latent[:, :, : plan.frames])
 
     def _sampler(self, request: FoleyRequest) -> Sampler:

@@ -3,7 +3,7 @@
 import torch
 
 from diffava.config import load_config
-from diffava.latent.denoiser import GuidedDenoiser
+from diffava.latent.guided import Asked, Forwards, GuidedDenoiser
 from diffava.latent.windows import plan_windows
 from diffava.spec import Condition, Spec
 
@@ -26,8 +26,9 @@ class StandIn:
 def predict(rule, latent, cuts, shots, guidance_scale=1.0, unconditional=0.0):
     plan = plan_windows(SPEC, latent.shape[2] * 1920, tuple(cut * 1920 for cut in cuts), 8)
     condition = Condition(torch.tensor(shots)[:, None], torch.tensor([unconditional]))
-    denoiser = GuidedDenoiser(StandIn(rule))
-    return denoiser.predict(latent, 500, plan.windows, condition, guidance_scale, lambda: False)
+    denoiser = GuidedDenoiser(StandIn(rule), Forwards(1))
+    (prediction,) = denoiser.predict([Asked(latent, 500, plan.windows, condition, guidance_scale, lambda: False)])
+    return prediction
 
 
 def film_everywhere(views, films):

@@ -8,6 +8,7 @@ from diffava.config import SchedulerSection
 from diffava.errors import CancelledError, RequestError
 from diffava.latent.denoiser import UNetDenoiser
 from diffava.latent.diffusion import LatentDiffusion
+from diffava.latent.guided import Forwards
 from diffava.latent.noise import TakeNoise
 from diffava.latent.noise_schedule import DiffusionSampler
 from diffava.spec import Condition, FoleyRequest, Progress
@@ -44,9 +45,9 @@ def condition_of(shots=1, dim=32):
     return Condition(vectors[1:], vectors[0])
 
 
-def denoise(pipeline, asked, condition=None, **fields):
+def denoise(pipeline, asked, condition=None, windows_per_forward=1):
     diffusion = LatentDiffusion(
-        UNetDenoiser(pipeline.parts["unet"]), pipeline.spec, pipeline.config.scheduler, **fields
+        UNetDenoiser(pipeline.parts["unet"]), pipeline.spec, pipeline.config.scheduler, Forwards(windows_per_forward)
     )
     condition = condition or condition_of(len(asked.cut_samples) + 1)
     return diffusion.sample(asked, condition, None, ignore, never).values
