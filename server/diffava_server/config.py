@@ -59,7 +59,8 @@ class ServerConfig(BaseSettings):
     max_open_calls: int = Field(1_000, ge=1, description="at once, of one connection and of one client")
     max_calls_per_minute: int = Field(3_000, ge=1, description="of one client; as many may come in one go")
 
-    max_message_bytes: int = Field(4 << 20, ge=1 << 16, description="unpacked; more is refused before it is read")
+    # Numbers that fill a message take some 17 times its size once it is parsed.
+    max_message_bytes: int = Field(2 << 20, ge=1 << 16, description="unpacked; more is refused before it is read")
     max_prompt_characters: int = Field(2_000, ge=1, description="of a prompt, and of what is not to be heard")
     max_take_count: int = Field(8, ge=1, description="of one job")
     max_sample_count: int = Field(48_000 * 60 * 60, ge=1, description="of a job's range; 48000 are a second")

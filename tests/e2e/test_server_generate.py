@@ -135,5 +135,5 @@ async def test_server_info_says_models_limits_and_version(tmp_path):
     assert (model.frame_width_pixels, model.frame_height_pixels) == (32, 18)
     assert model.has_timing_guide
     assert info.limits.max_take_count == 3
-    assert info.limits.max_message_bytes == 4 << 20
+    assert info.limits.max_message_bytes == 2 << 20
     assert info.software_version
