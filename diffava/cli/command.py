@@ -45,6 +45,11 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
     "serve": ("diffava_server.cli.serve:serve", "Serve foley to editors until stopped.", _MACHINE),
     "health": ("diffava_server.cli.health:health", "Ask a server whether it takes jobs.", _MACHINE),
     "token": ("diffava_server.cli.token:token", "Put a new token in the place of a server's old one.", _MACHINE),
+    "service": (
+        "diffava_server.cli.service:service",
+        "Print what makes this machine start the server itself.",
+        _MACHINE,
+    ),
     "bench": (
         "diffava_server.load.command:bench",
         "Load a server as many editors would, and say how it bore that.",

@@ -13,9 +13,9 @@ def health(
     address: str,
     /,
     *,
-    ca: Path | None = None,
-    cert: Path | None = None,
-    key: Path | None = None,
+    ca: Annotated[Path | None, Parameter(env_var="DIFFAVA_CA")] = None,
+    cert: Annotated[Path | None, Parameter(env_var="DIFFAVA_CERT")] = None,
+    key: Annotated[Path | None, Parameter(env_var="DIFFAVA_KEY")] = None,
     timeout_s: float = 5.0,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -23,7 +23,8 @@ def health(
 
     Args:
         address: HOST:PORT or unix:PATH.
-        ca: Who signed the server's certificate, PEM; for a server with TLS.
+        ca: Who signed the server's certificate, PEM. Without it TLS is spoken with other machines alone, and public
+            authorities are trusted.
         cert: The certificate to show, PEM; for a server that asks for one.
         key: Its private key, PEM.
         timeout_s: How long to wait for the answer.

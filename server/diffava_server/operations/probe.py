@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from diffava_server.addresses import is_local
 from diffava_server.errors import StartError
 
 SERVICE_NAME = "diffava.v1.FoleyService"
@@ -13,7 +14,7 @@ SERVICE_NAME = "diffava.v1.FoleyService"
 
 @dataclass(frozen=True)
 class ProbeTls:
-    """What a server with TLS wants of who asks; all None without TLS."""
+    """What a server with TLS wants of who asks; without `ca` public authorities are trusted."""
 
     ca: Path | None = None
     cert: Path | None = None
@@ -38,7 +39,7 @@ def probe(address: str, tls: ProbeTls, timeout_s: float) -> str:
 
 def _channel(address: str, tls: ProbeTls) -> grpc.Channel:
     options = [("grpc.enable_http_proxy", 0)]
-    if tls.ca is None:
+    if tls.ca is None and is_local(address):
         return grpc.insecure_channel(address, options=options)
     credentials = grpc.ssl_channel_credentials(_read(tls.ca), _read(tls.key), _read(tls.cert))
     return grpc.secure_channel(address, credentials, options=options)
