@@ -61,6 +61,12 @@ class Decoders:
         finally:
             self._give_back(decoder)
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that wait to be used again."""
+        with self._lock:
+            return tuple(decoder.pid for decoder in self._idle)
+
     def close(self) -> None:
         """End the waiting processes."""
         with self._lock:
@@ -113,6 +119,11 @@ class _Decoder:
         )
         self._stdin: BinaryIO = self._process.stdin  # type: ignore[assignment]  # both are pipes
         self._stdout: BinaryIO = self._process.stdout  # type: ignore[assignment]
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
 
     @property
     def is_free(self) -> bool:
