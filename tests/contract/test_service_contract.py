@@ -19,8 +19,8 @@ from support.service import Service, refusal
 from support.steered import DIE, FAIL, NOTE, hold, steered_engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SETTINGS = {"max_queued_jobs": 3, "upload_idle_s": 1.0, "max_take_count": 4}
-SERVERS = ("grpc.aio",)
+SETTINGS = {"max_queued_jobs": 3, "upload_idle_s": 1.0, "max_take_count": 4, "max_message_bytes": 1 << 20}
+SERVERS = ("grpc.aio", "ray serve")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ async def test_the_server_says_its_models_its_limits_and_its_version(calls):
     assert (model.name, model.sample_rate_hz, len(model.weights_sha256)) == ("fake", RATE_HZ, 64)
     assert (model.frame_rate.numerator, model.frame_rate.denominator) == (8, 1)
     assert (model.frame_width_pixels, model.frame_height_pixels) == (32, 18)
-    assert (info.limits.max_take_count, info.limits.max_message_bytes) == (4, 4 << 20)
+    assert (info.limits.max_take_count, info.limits.max_message_bytes) == (4, 1 << 20)
     assert info.software_version
 
 

@@ -1,0 +1,109 @@
+"""`diffava serve --ray`: Ray on this machine, the application on it, and its end. The one place that starts Ray.
+
+On a cluster, Ray is started on each node by `ray start` and the application by `serve deploy`; see README.md.
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+
+from diffava_server.config import ENV_PREFIX, ServerConfig
+from diffava_server.engine.protocol import EngineFactory
+from diffava_server.errors import StartError
+from diffava_server.machine.token import read_or_create_token
+from diffava_server.scaleout.config import RayConfig, has_fixed_address
+
+OBJECT_STORE_BYTES = 128 << 20  # answers larger than 100 kB pass through it; a job's are 256 KiB each
+
+
+def environment(config: ServerConfig, ray_config: RayConfig) -> dict[str, str]:
+    """What Ray's processes must find in their environment; on a cluster, at `ray start` on each node."""
+    doors = {"listen": config.listen, "tls_cert": config.tls_cert, "tls_key": config.tls_key}
+    doors["tls_client_ca"] = config.tls_client_ca
+    return {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(config.max_message_bytes),  # otherwise 2 GiB
+        "SERVE_SOCKET_REUSE_PORT_ENABLED": "0",  # or a second proxy would share the port and take half of the calls
+        "DIFFAVA_RAY_TRUST_NETWORK": str(ray_config.trust_network),
+        **{f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in doors.items() if value is not None},
+    }
+
+
+@contextlib.contextmanager
+def serving(config: ServerConfig, ray_config: RayConfig, engine_factory: EngineFactory) -> Iterator[str]:
+    """Ray and the service on this machine, from the moment that a replica answers; the address for clients.
+
+    Raises:
+        StartError: Ray is missing, a port is taken or no replica starts.
+    """
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise StartError(
+            "Serving on Ray needs Ray, which is not installed here; install it with `pip install 'diffava-foley[ray]'`."
+        ) from error
+    _check_free(ray_config.port)
+    _check_free(ray_config.http_port, "127.0.0.1")
+    read_or_create_token(config.token_file)
+    os.environ.update(environment(config, ray_config))
+    ray.init(include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, log_to_driver=False)
+    try:
+        deploy(config, ray_config, engine_factory)
+        yield config.listen if has_fixed_address(config.listen) else f"127.0.0.1:{ray_config.port}"
+    finally:
+        from ray import serve
+
+        serve.shutdown()
+        ray.shutdown()
+
+
+def deploy(config: ServerConfig, ray_config: RayConfig, engine_factory: EngineFactory) -> None:
+    """Start Serve's proxy on the Ray that runs, and the application; return once it answers.
+
+    Raises:
+        StartError: No replica starts, in the words of the last one that tried.
+    """
+    from ray import serve
+    from ray.serve.config import HTTPOptions, ProxyLocation, gRPCOptions
+
+    from diffava_server.scaleout.application import NAME, SERVICER_FUNCTION, application
+
+    serve.start(
+        proxy_location=ProxyLocation.HeadOnly,
+        http_options=HTTPOptions(host="127.0.0.1", port=ray_config.http_port),
+        grpc_options=gRPCOptions(
+            port=ray_config.port,
+            grpc_servicer_functions=[SERVICER_FUNCTION],
+            enable_reflection=False,  # it would answer without the token
+        ),
+    )
+    try:
+        # Ray finds no application for a gRPC call that has no route for HTTP, though nothing of ours answers that.
+        serve.run(application(config, ray_config, engine_factory), name=NAME, route_prefix="/")
+    except RuntimeError as error:
+        raise StartError(f"No replica could be started: {_last_words(NAME) or error}") from error
+
+
+def _last_words(application_name: str) -> str:
+    """Why the last replica did not start: the last line of its traceback."""
+    from ray import serve
+
+    status = serve.status().applications.get(application_name)
+    lines = [
+        line
+        for deployment in (status.deployments.values() if status else ())
+        for line in deployment.message.strip().splitlines()
+        if line.strip()
+    ]
+    return lines[-1].strip() if lines else ""
+
+
+def _check_free(port: int, host: str = "") -> None:
+    family = socket.AF_INET6 if not host and socket.has_dualstack_ipv6() else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host, port))
+        except OSError as error:
+            raise StartError(f"Port {port} is taken by another program; choose another.") from error

@@ -1,0 +1,142 @@
+"""One replica: the service with a queue and an engine process of its own, as a Ray actor. Knows no cluster.
+
+Each call goes to one replica and stays there. Health is answered by a replica for itself: Ray asks it and replaces one
+whose engine stays down; a prober that asks through the proxy hears of one that lives.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2
+from ray import serve
+
+from diffava_proto.v1 import foley_pb2 as pb
+from diffava_server.config import ServerConfig
+from diffava_server.engine.process import EngineProcess
+from diffava_server.engine.protocol import EngineFactory
+from diffava_server.errors import StartError, UnauthenticatedError
+from diffava_server.jobs.idle import Activity
+from diffava_server.jobs.queue import JobQueue
+from diffava_server.machine.token import TokenFile
+from diffava_server.rpc.interceptors import bearer_token
+from diffava_server.rpc.service import FoleyService
+from diffava_server.rpc.status import abort_with
+from diffava_server.scaleout.call import RayCall, ReplicaContext
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["FoleyService"].full_name
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class FoleyReplica:
+    """`diffava.v1.FoleyService` and gRPC's health check as methods of a Ray deployment, by the wire's names.
+
+    Args:
+        config: The server's settings; what concerns an address is not used here.
+        engine_factory: Builds the engine in its own process.
+
+    Raises:
+        StartError: The node has no token file, or not a usable one.
+        ServerError: A model cannot be loaded.
+    """
+
+    async def __init__(  # type: ignore[misc]  # Ray awaits it
+        self, config: ServerConfig, engine_factory: EngineFactory
+    ) -> None:
+        if not config.token_file.exists():  # made here it would be another than the other nodes'
+            raise StartError(
+                f"This node has no token file {config.token_file}; put the same file at this path on every node."
+            )
+        self._token = TokenFile(config.token_file)
+        self._config = config
+        self._engine = EngineProcess(engine_factory, config.cancel_grace_s)
+        await self._engine.start()
+        self._service = FoleyService(
+            self._engine, JobQueue(config.max_queued_jobs), Activity(), config, version("diffava-foley"), replica_log()
+        )
+
+    async def GetServerInfo(  # noqa: N802 - the wire's name
+        self, request: pb.GetServerInfoRequest, grpc_context: ReplicaContext
+    ) -> pb.GetServerInfoResponse:
+        """As `FoleyService.GetServerInfo`."""
+        return await RayCall(grpc_context).answer(partial(self._info, request), pb.GetServerInfoResponse())
+
+    async def Generate(  # noqa: N802 - the wire's name
+        self, messages: AsyncIterator[pb.GenerateRequest], grpc_context: ReplicaContext
+    ) -> AsyncGenerator[pb.GenerateResponse, None]:
+        """As `FoleyService.Generate`."""
+        async for answer in RayCall(grpc_context, messages).answers(self._generate):
+            yield answer
+
+    async def Check(  # noqa: N802 - the wire's name
+        self, request: health_pb2.HealthCheckRequest, grpc_context: ReplicaContext
+    ) -> health_pb2.HealthCheckResponse:
+        """The standard health check, which wants no token."""
+        return await RayCall(grpc_context).answer(partial(self._checked, request), health_pb2.HealthCheckResponse())
+
+    async def Watch(  # noqa: N802 - the wire's name
+        self, request: health_pb2.HealthCheckRequest, grpc_context: ReplicaContext
+    ) -> AsyncGenerator[health_pb2.HealthCheckResponse, None]:
+        """Not offered: who watches would count as a job when Ray decides how many replicas there should be."""
+        grpc_context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        grpc_context.set_details("Ask Check from time to time; watching is not offered on Ray Serve.")
+        yield health_pb2.HealthCheckResponse()
+
+    async def check_health(self) -> None:
+        """Ray's own question; whatever is raised has the replica replaced.
+
+        Raises:
+            EngineDownError: The engine does not come back.
+        """
+
+    async def _info(self, request: pb.GetServerInfoRequest, call: RayCall) -> pb.GetServerInfoResponse:
+        await self._admit(call)
+        return await self._service.GetServerInfo(request, call)
+
+    async def _generate(self, call: RayCall) -> None:
+        await self._admit(call)
+        wanted = serve.get_multiplexed_model_id()
+        if wanted in (model.name for model in self._engine.models):
+            await self._has_model(wanted)
+        await self._service.Generate(None, call)
+
+    async def _checked(self, request: health_pb2.HealthCheckRequest, call: RayCall) -> health_pb2.HealthCheckResponse:
+        if request.service not in ("", SERVICE_NAME):
+            await call.abort(grpc.StatusCode.NOT_FOUND)
+        return health_pb2.HealthCheckResponse(status=SERVING)
+
+    async def _admit(self, call: RayCall) -> None:
+        if not self._token.accepts(bearer_token(call.invocation_metadata())):
+            await abort_with(
+                call,  # type: ignore[arg-type]  # as much of a context as is used
+                UnauthenticatedError(
+                    "The server's token is missing or wrong; give the one in the token file of the server's nodes."
+                ),
+            )
+
+    @serve.multiplexed(max_num_models_per_replica=1)  # type: ignore[untyped-decorator]
+    async def _has_model(self, name: str) -> str:
+        """Tells Ray that this replica has a model in its engine; calls that name it come here rather than elsewhere.
+
+        The engine loads by itself what a job needs, so that nothing but speed hangs on this.
+        """
+        return name
+
+
+def replica_log() -> Any:
+    """A logger of one line an event into Ray's file of this process. Prompts and tokens are not given to it."""
+    import sys
+
+    import structlog
+
+    return structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.LogfmtRenderer(key_order=["level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(20),
+    )
