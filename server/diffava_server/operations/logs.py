@@ -1,12 +1,13 @@
 """The log: a line an event on stderr, as key=value or as JSON. Prompts and tokens are never given to it unasked."""
 
+import contextlib
 import functools
 import logging
 import sys
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from diffava_server.config import LogFormat
 from diffava_server.engine.protocol import Engine, EngineFactory
@@ -17,7 +18,7 @@ _FIRST_KEYS = ("timestamp", "level", "event")
 def server_log(log_format: LogFormat = "logfmt", stream: TextIO | None = None) -> Any:
     """The server's own logger."""
     return structlog.wrap_logger(
-        structlog.PrintLogger(stream or sys.stderr),
+        structlog.PrintLogger(cast(TextIO, _Forgiving(stream or sys.stderr))),
         processors=[*_shared_processors(), _renderer(log_format)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
@@ -42,6 +43,21 @@ def take_over_libraries(log_format: LogFormat, stream: TextIO | None = None) -> 
     root.setLevel(logging.WARNING)
 
 
+class _Forgiving:
+    """A stream whose lines may be lost: jobs go on where the disk under the log is full, or no one reads it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def _build_logged(factory: EngineFactory, log_format: LogFormat) -> Engine:
     take_over_libraries(log_format)
     return factory()
@@ -52,7 +68,17 @@ def _shared_processors() -> list[Processor]:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _visible,
     ]
+
+
+def _visible(_logger: Any, _level: str, event: EventDict) -> EventDict:
+    """Control characters as escapes: a client's words must not steer the terminal on which they are read."""
+    return {key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _escaped(text: str) -> str:
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
 
 
 def _renderer(log_format: LogFormat) -> Processor:
