@@ -15,6 +15,7 @@ from diffava_server.errors import StartError
 _REACHED = Group.create_ordered("Where editors reach it")
 _COMPUTES = Group.create_ordered("What computes")
 _RUNS = Group.create_ordered("How it is run")
+_SPREADS = Group.create_ordered("Over several GPUs")
 
 
 def serve(
@@ -37,6 +38,10 @@ def serve(
     state_file: Annotated[Path | None, Parameter(group=_RUNS)] = None,
     idle_exit_s: Annotated[float | None, Parameter(group=_RUNS)] = None,
     json: Annotated[bool, Parameter(group=_RUNS, negative=())] = False,
+    ray: Annotated[bool, Parameter(group=_SPREADS, negative=())] = False,
+    ray_port: Annotated[int | None, Parameter(group=_SPREADS)] = None,
+    replicas: Annotated[int | None, Parameter(group=_SPREADS)] = None,
+    gpus_per_replica: Annotated[float | None, Parameter(group=_SPREADS)] = None,
 ) -> None:
     """Serve foley to editors until stopped, by Ctrl-C or SIGTERM; a second one does not wait for the jobs in the house.
 
@@ -62,6 +67,10 @@ def serve(
         state_file: Written with the address and the process once the server answers, removed when it ends.
         idle_exit_s: End after this many seconds without a call.
         json: Say where the server answers as one JSON object.
+        ray: Serve by Ray Serve, with several engines; takes the extra `ray`. On a cluster, see the server's README.
+        ray_port: Of Ray's proxy, which answers this machine's own calls there; others come by --listen and TLS.
+        replicas: The most engines at once; one runs always, others come and go with the jobs.
+        gpus_per_replica: 1, or 0.5 to have two engines share a GPU; 0 computes on the CPU.
     """
     given: dict[str, Any] = {
         "listen": listen,
@@ -86,6 +95,8 @@ def serve(
             from diffava_server.operations.settings_text import settings_text
 
             sys.stdout.write(settings_text(settings, origins))
+        elif ray:
+            run_on_ray(settings, json=json, port=ray_port, max_replicas=replicas, gpus_per_replica=gpus_per_replica)
         else:
             run(settings, json=json)
     except StartError as error:
@@ -104,16 +115,37 @@ def run(settings: ServerConfig, *, json: bool) -> None:
     # The library's own lines about a taken port would stand before our sentence. Read when gRPC is first imported.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from diffava_server import app
-    from diffava_server.engine.local import LocalEngine
-    from diffava_server.machine.state import ServerState
-    from diffava_server.operations.logs import logged, server_log, take_over_libraries
+    from diffava_server.operations.logs import server_log, take_over_libraries
 
-    def announce(state: ServerState) -> None:
+    take_over_libraries(settings.log_format)
+    asyncio.run(app.serve(settings, _engine(settings), server_log(settings.log_format), _announcer(json=json)))
+
+
+def run_on_ray(settings: ServerConfig, *, json: bool, **ray_settings: Any) -> None:
+    """The same with Ray Serve; `ray_settings` are those of `scaleout.config`, None where not given.
+
+    Raises:
+        StartError: It cannot start.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from diffava_server.scaleout.cluster import serve_until_stopped
+    from diffava_server.scaleout.config import read_ray_config
+
+    serve_until_stopped(settings, read_ray_config(**ray_settings), _engine(settings), _announcer(json=json))
+
+
+def _engine(settings: ServerConfig) -> Any:
+    from diffava_server.engine.local import LocalEngine
+    from diffava_server.operations.logs import logged
+
+    engine = functools.partial(LocalEngine, settings.models, settings.device, settings.precision, settings.compile)
+    return logged(engine, settings.log_format)
+
+
+def _announcer(*, json: bool) -> Any:
+    def announce(state: Any) -> None:
         line = f"DiffAVA server answers at {state.address} with {', '.join(state.models)}; token in {state.token_file}"
         sys.stdout.write((state.to_json() if json else line) + "\n")
         sys.stdout.flush()
 
-    take_over_libraries(settings.log_format)
-    engine = functools.partial(LocalEngine, settings.models, settings.device, settings.precision, settings.compile)
-    log = server_log(settings.log_format)
-    asyncio.run(app.serve(settings, logged(engine, settings.log_format), log, announce))
+    return announce

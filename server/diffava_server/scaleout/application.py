@@ -11,6 +11,7 @@ from ray.serve.config import AutoscalingConfig, RequestRouterConfig
 
 from diffava_server.config import ServerConfig, read_config
 from diffava_server.engine.protocol import EngineFactory
+from diffava_server.operations.logs import logged
 from diffava_server.scaleout.config import RayConfig, read_ray_config
 from diffava_server.scaleout.replica import FoleyReplica
 
@@ -60,4 +61,5 @@ def local_engine(config: ServerConfig) -> EngineFactory:
     """The real engine with these settings."""
     from diffava_server.engine.local import LocalEngine
 
-    return functools.partial(LocalEngine, config.models, config.device, config.precision, config.compile)
+    engine = functools.partial(LocalEngine, config.models, config.device, config.precision, config.compile)
+    return logged(engine, config.log_format)

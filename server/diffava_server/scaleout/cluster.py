@@ -5,16 +5,44 @@ On a cluster, Ray is started on each node by `ray start` and the application by 
 
 import contextlib
 import os
+import signal
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
 
 from diffava_server.config import ENV_PREFIX, ServerConfig
 from diffava_server.engine.protocol import EngineFactory
 from diffava_server.errors import StartError
+from diffava_server.machine.state import ServerState, published
 from diffava_server.machine.token import read_or_create_token
 from diffava_server.scaleout.config import RayConfig, has_fixed_address
 
 OBJECT_STORE_BYTES = 128 << 20  # answers larger than 100 kB pass through it; a job's are 256 KiB each
+
+
+def serve_until_stopped(
+    config: ServerConfig,
+    ray_config: RayConfig,
+    engine_factory: EngineFactory,
+    announce: Callable[[ServerState], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT; tell `announce` when the service answers.
+
+    Raises:
+        StartError: As `serving`.
+    """
+    with serving(config, ray_config, engine_factory) as address:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):  # after Ray, which sets handlers of its own
+            signal.signal(number, lambda *_: stop.set())
+        state = ServerState(
+            address, str(config.token_file.absolute()), os.getpid(), version("diffava-foley"), config.models
+        )
+        with published(state, config.state_file):
+            announce(state)
+            while not stop.wait(1.0):  # without a bound, a signal would wait for the lock on some systems
+                pass
 
 
 def environment(config: ServerConfig, ray_config: RayConfig) -> dict[str, str]:

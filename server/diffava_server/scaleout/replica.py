@@ -7,7 +7,6 @@ whose engine stays down; a prober that asks through the proxy hears of one that 
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -21,6 +20,7 @@ from diffava_server.errors import StartError, UnauthenticatedError
 from diffava_server.jobs.idle import Activity
 from diffava_server.jobs.queue import JobQueue
 from diffava_server.machine.token import TokenFile
+from diffava_server.operations.logs import server_log
 from diffava_server.rpc.interceptors import bearer_token
 from diffava_server.rpc.service import FoleyService
 from diffava_server.rpc.status import abort_with
@@ -55,7 +55,12 @@ class FoleyReplica:
         self._engine = EngineProcess(engine_factory, config.cancel_grace_s)
         await self._engine.start()
         self._service = FoleyService(
-            self._engine, JobQueue(config.max_queued_jobs), Activity(), config, version("diffava-foley"), replica_log()
+            self._engine,
+            JobQueue(config.max_queued_jobs),
+            Activity(),
+            config,
+            version("diffava-foley"),
+            server_log(config.log_format),
         )
 
     async def GetServerInfo(  # noqa: N802 - the wire's name
@@ -124,19 +129,3 @@ class FoleyReplica:
         The engine loads by itself what a job needs, so that nothing but speed hangs on this.
         """
         return name
-
-
-def replica_log() -> Any:
-    """A logger of one line an event into Ray's file of this process. Prompts and tokens are not given to it."""
-    import sys
-
-    import structlog
-
-    return structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.LogfmtRenderer(key_order=["level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(20),
-    )
