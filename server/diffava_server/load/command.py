@@ -25,6 +25,7 @@ from diffava_server.load.resources import Holding
 from diffava_server.load.run import Tell, run_load
 
 TOKEN_VARIABLE = "DIFFAVA_TOKEN"  # as every command of an editor has it
+CALLS_VARIABLE = "DIFFAVA_SERVER_MAX_CALLS_PER_MINUTE"
 _ADDRESS = re.compile(r"unix:.+|.+:\d+")
 
 bench = App(name="bench", help="Measure a server.")
@@ -144,9 +145,15 @@ def _server_of_its_own(model: str) -> Iterator[tuple[Target, int]]:
     with tempfile.TemporaryDirectory(prefix="diffava-load-") as folder:
         token_file, log_file = Path(folder) / "token", Path(folder) / "log"
         command = [sys.executable, "-m", "diffava_server", "--listen", "127.0.0.1:0", "--json", "--model", model]
+        # The played editors come from one machine, which counts as one client where calls are limited.
+        environment = {CALLS_VARIABLE: str(10**6), **os.environ}
         with log_file.open("wb") as log:
             process = subprocess.Popen(
-                [*command, "--token-file", str(token_file)], stdout=subprocess.PIPE, stderr=log, text=True
+                [*command, "--token-file", str(token_file)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment,
             )
         try:
             assert process.stdout is not None
