@@ -27,6 +27,10 @@ _SHIFTS = sorted(
     ((dy, dx) for dy in range(-_REACH_DOWN, _REACH_DOWN + 1) for dx in range(-_REACH_SIDE, _REACH_SIDE + 1)),
     key=lambda shift: abs(shift[0]) + abs(shift[1]),
 )
+_PLACES = (2 * _REACH_DOWN + 1, 2 * _REACH_SIDE + 1)
+_NEAREST_FIRST = np.array([(_REACH_DOWN - dy) * _PLACES[1] + _REACH_SIDE - dx for dy, dx in _SHIFTS])
+_DOWN = np.array([dy for dy, _ in _SHIFTS], np.float32)
+_SAMPLED = [(y, x) for y in range(0, _BLOCK_PIXELS, 2) for x in range(0, _BLOCK_PIXELS, 2)]
 _ROUNDING_PIXELS = 1  # slow motion is seen as 0, 1, 0, 1 pixels a frame, which is no stop
 
 _STILL_LEVELS = 3.0  # a block whose mean difference is below this (of 255) has not moved: noise, compression
@@ -126,24 +130,25 @@ def downward_motion(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     Returns:
         float32 `[17, 31]`, pixels; never negative.
     """
-    blocks = _blocks(after)[::_STRIDE_PIXELS, ::_STRIDE_PIXELS]
-    still = np.abs(blocks - _blocks(before)[::_STRIDE_PIXELS, ::_STRIDE_PIXELS]).mean(axis=(2, 3))
+    difference = np.abs(after - before)
+    still = _blocks(difference)[::_STRIDE_PIXELS, ::_STRIDE_PIXELS].mean(axis=(2, 3))
     down = np.zeros(still.shape, np.float32)
     rows, columns = np.nonzero(still > _STILL_LEVELS)
     if not rows.size:
         return down
+    tops, lefts = rows * _STRIDE_PIXELS, columns * _STRIDE_PIXELS
+    wanted = _blocks(after)[tops, lefts]
+    around = np.pad(before, ((_REACH_DOWN, _REACH_DOWN), (_REACH_SIDE, _REACH_SIDE)), mode="edge")
+    window = (_BLOCK_PIXELS + 2 * _REACH_DOWN, _BLOCK_PIXELS + 2 * _REACH_SIDE)
+    windows = np.lib.stride_tricks.sliding_window_view(around, window)[tops, lefts]
     # Every second pixel in both directions says as much about the best place at a quarter of the work.
-    places = _blocks(np.pad(before, ((_REACH_DOWN, _REACH_DOWN), (_REACH_SIDE, _REACH_SIDE)), mode="edge"))[
-        ..., ::2, ::2
-    ]
-    top, left = rows * _STRIDE_PIXELS + _REACH_DOWN, columns * _STRIDE_PIXELS + _REACH_SIDE
-    wanted = blocks[rows, columns, ::2, ::2]
-    best = np.full(rows.size, np.inf)
-    best_down = np.zeros(rows.size, np.float32)
-    for dy, dx in _SHIFTS:
-        difference = np.abs(wanted - places[top - dy, left - dx]).mean(axis=(1, 2))
-        better = difference < best
-        best[better], best_down[better] = difference[better], dy
+    differences = np.zeros((len(tops), *_PLACES), np.int16)
+    for y, x in _SAMPLED:
+        differences += np.abs(windows[:, y : y + _PLACES[0], x : x + _PLACES[1]] - wanted[:, y, x, None, None])
+    by_nearness = differences.reshape(len(tops), -1)[:, _NEAREST_FIRST]
+    first_best = by_nearness.argmin(axis=1)
+    best = by_nearness[np.arange(len(tops)), first_best] / len(_SAMPLED)
+    best_down = _DOWN[first_best]
     best_down[best > _GOOD_MATCH * still[rows, columns]] = 0
     down[rows, columns] = best_down
     local: np.ndarray = np.maximum(down - np.median(down), 0)
