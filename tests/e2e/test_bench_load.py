@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_proto.v1 import foley_pb2_grpc
+from support.certificates import studio
 from support.serving.loaded_server import loaded_server
 
 DIFFAVA = (sys.executable, "-c", "from diffava.cli import main; main()")
@@ -106,3 +107,16 @@ def test_what_a_server_loses_is_counted_and_ends_the_run_with_1(monkeypatch):
     figures = json.loads(run.stdout.splitlines()[-1])
     assert (figures["requests"], figures["done"], figures["lost"]) == (4, 0, 4)
     assert len(figures["faults"]) == 2
+
+
+def test_a_server_that_asks_for_certificates_is_loaded_over_tls(tmp_path):
+    made = studio(tmp_path / "certificates")
+    with loaded_server(tmp_path, {}, **made.tls(mutual=True)) as server:
+        address = f"localhost:{server.target.address.rpartition(':')[2]}"
+        where = ("--server", address, "--token-file", tmp_path / "token")
+        cert, key = made.issue("ada", "ada")
+        asked = ("--clients", 2, "--requests", 2, "--lengths", 0.5, "--json")
+        run = bench(*where, "--ca", made.ca, "--cert", cert, "--key", key, *asked)
+    assert run.returncode == 0, run.stderr
+    figures = json.loads(run.stdout.splitlines()[-1])
+    assert (figures["done"], figures["health_failed"]) == (4, 0)

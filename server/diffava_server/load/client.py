@@ -22,6 +22,7 @@ from diffava_proto.v1 import foley_pb2 as pb
 from diffava_proto.v1 import foley_pb2_grpc
 from diffava_server.load.outcomes import UNTYPED, Outcome, Refusal, Tally
 from diffava_server.load.plan import Ask, LoadPlan
+from diffava_server.operations.probe import ProbeTls, credentials_for
 
 CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # or all clients of this process would share one connection
@@ -34,17 +35,22 @@ _MAY_PASS = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL}
 
 @dataclass(frozen=True)
 class Target:
-    """The server that is loaded. `credentials` are None for a connection in the clear."""
+    """The server that is loaded."""
 
     address: str
     token: str = field(repr=False)
-    credentials: grpc.ChannelCredentials | None = field(default=None, repr=False)
+    tls: ProbeTls = ProbeTls()  # noqa: RUF009  frozen
 
     def channel(self) -> grpc.aio.Channel:
-        """A connection of one's own."""
-        if self.credentials is None:
+        """A connection of one's own.
+
+        Raises:
+            StartError: A file for TLS cannot be read.
+        """
+        credentials = credentials_for(self.address, self.tls)
+        if credentials is None:
             return grpc.aio.insecure_channel(self.address, options=CHANNEL_OPTIONS)
-        return grpc.aio.secure_channel(self.address, self.credentials, options=CHANNEL_OPTIONS)
+        return grpc.aio.secure_channel(self.address, credentials, options=CHANNEL_OPTIONS)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

@@ -23,6 +23,7 @@ from diffava_server.load.plan import LoadPlan
 from diffava_server.load.report import lines
 from diffava_server.load.resources import Holding
 from diffava_server.load.run import Tell, run_load
+from diffava_server.operations.probe import ProbeTls
 
 TOKEN_VARIABLE = "DIFFAVA_TOKEN"  # as every command of an editor has it
 CALLS_VARIABLE = "DIFFAVA_SERVER_MAX_CALLS_PER_MINUTE"
@@ -50,7 +51,9 @@ def load(
     seed: int = 0,
     hung_after: float = 300.0,
     pid: int | None = None,
-    ca_file: Path | None = None,
+    ca: Annotated[Path | None, Parameter(env_var="DIFFAVA_CA")] = None,
+    cert: Annotated[Path | None, Parameter(env_var="DIFFAVA_CERT")] = None,
+    key: Annotated[Path | None, Parameter(env_var="DIFFAVA_KEY")] = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Ask a server for work as many editors would, and say how it bore that.
@@ -76,7 +79,10 @@ def load(
         seed: What is asked follows from it.
         hung_after: A request that gets no answer for so many seconds counts as hung.
         pid: Process of the server, if it runs on this machine: its memory is watched. Known of one started here.
-        ca_file: Certificate (PEM) that the server's is signed by, where it speaks TLS.
+        ca: Who signed the server's certificate, PEM. Without it TLS is spoken with other machines alone, and public
+            authorities are trusted.
+        cert: The certificate to show, PEM; for a server that asks for one.
+        key: Its private key, PEM.
         json: Make the last line of stdout one JSON object.
     """
     _check(clients=clients >= 1, duration=duration > 0, ramp=ramp >= 0, requests=requests is None or requests >= 1)
@@ -100,17 +106,17 @@ def load(
         hung_after_s=hung_after,
     )
     if server:
-        figures = _run(_target(server, token_file, ca_file), plan, pid, ca_file)
+        figures = _run(Target(server, _token(server, token_file), ProbeTls(ca, cert, key)), plan, pid)
     else:
         with _server_of_its_own(model or "mini") as (target, own_pid):
-            figures = _run(target, plan, own_pid, None)
+            figures = _run(target, plan, own_pid)
     sys.stdout.write("\n".join([*lines(figures), ""]) if not json else _one_line(figures))
     return 0 if figures["lost"] == figures["hung"] == 0 else 1
 
 
-def _run(target: Target, plan: LoadPlan, pid: int | None, ca_file: Path | None) -> dict[str, Any]:
+def _run(target: Target, plan: LoadPlan, pid: int | None) -> dict[str, Any]:
     with _shown(plan.duration_s) as tell:
-        return asyncio.run(run_load(target, plan, pid=pid, ca_file=ca_file, tell=tell))
+        return asyncio.run(run_load(target, plan, pid=pid, tell=tell))
 
 
 def _check(**kept: bool) -> None:
@@ -120,23 +126,16 @@ def _check(**kept: bool) -> None:
             raise StartError(f"--{option} is out of its bounds; see `diffava bench load --help`.", exit_code=2)
 
 
-def _target(address: str, token_file: Path | None, ca_file: Path | None) -> Target:
-    import grpc
-
+def _token(address: str, file: Path | None) -> str:
     if not _ADDRESS.fullmatch(address):
         raise StartError(f"'{address}' is not a server's address; give HOST:PORT or unix:PATH.", exit_code=2)
-    token = os.environ.get(TOKEN_VARIABLE, "") if token_file is None else _read(token_file).decode()
-    if not token.strip():
-        raise StartError(f"There is no token for {address}; set {TOKEN_VARIABLE} or give --token-file.", exit_code=2)
-    credentials = None if ca_file is None else grpc.ssl_channel_credentials(_read(ca_file))
-    return Target(address, token.strip(), credentials)
-
-
-def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StartError(f"The file {path} cannot be read ({error.strerror}).", exit_code=2) from error
+        token = (os.environ.get(TOKEN_VARIABLE, "") if file is None else file.read_text()).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"The token file {file} cannot be read ({error}).", exit_code=2) from error
+    if not token or not token.isascii() or not token.isprintable():
+        raise StartError(f"There is no token for {address}; set {TOKEN_VARIABLE} or give --token-file.", exit_code=2)
+    return token
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`python -m diffava_server.load.probe ADDRESS INTERVAL_S [CA_FILE]`: how fast the health check answers.
+"""`python -m diffava_server.load.probe ADDRESS INTERVAL_S CA CERT KEY`: how fast the health check answers.
 
 A process of its own, since the played editors keep theirs busy and would be measured with the server. Asks until its
 stdin ends, then writes one JSON object: latencies in seconds, and how many checks failed.
@@ -13,12 +13,15 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from diffava_server.operations.probe import ProbeTls, channel_to, credentials_for
+
 ANSWER_WITHIN_S = 10.0
 
 
 def main() -> None:
     """Ask until told to stop."""
     address, interval_s = sys.argv[1], float(sys.argv[2])
+    tls = ProbeTls(*(Path(name) if name else None for name in sys.argv[3:6]))
     over = threading.Event()
 
     def wait_for_the_end() -> None:
@@ -28,8 +31,7 @@ def main() -> None:
     threading.Thread(target=wait_for_the_end, daemon=True).start()
     latencies_s: list[float] = []
     failed = 0
-    options = (("grpc.enable_http_proxy", 0),)
-    with _channel(address, options) as channel:
+    with channel_to(address, credentials_for(address, tls)) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         while not over.wait(interval_s):
             begun_s = time.monotonic()
@@ -39,12 +41,6 @@ def main() -> None:
             except grpc.RpcError:
                 failed += 1
     sys.stdout.write(json.dumps({"latencies_s": latencies_s, "failed": failed}))
-
-
-def _channel(address: str, options: tuple[tuple[str, int], ...]) -> grpc.Channel:
-    if not sys.argv[3:]:
-        return grpc.insecure_channel(address, options)
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(Path(sys.argv[3]).read_bytes()), options)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -36,7 +35,6 @@ async def run_load(
     plan: LoadPlan,
     *,
     pid: int | None = None,
-    ca_file: Path | None = None,
     probe_interval_s: float = PROBE_INTERVAL_S,
     tell: Tell = lambda tally, passed_s, held: None,
     tally: Tally | None = None,
@@ -47,7 +45,6 @@ async def run_load(
         target: Where the server is.
         plan: What is asked of it.
         pid: The server's process, if it is on this machine and its memory is to be watched.
-        ca_file: For the probe's own connection, where the server speaks TLS.
         probe_interval_s: How often health is asked.
         tell: Called once a second.
         tally: Filled with every request's outcome.
@@ -59,7 +56,7 @@ async def run_load(
     loop = asyncio.get_running_loop()
     tally, begin_s = Tally() if tally is None else tally, loop.time()
     watched: list[Holding] = []
-    async with _probed(target.address, probe_interval_s, ca_file) as health, _watched(pid, watched, tally, tell):
+    async with _probed(target, probe_interval_s) as health, _watched(pid, watched, tally, tell):
         async with asyncio.TaskGroup() as clients:
             for number in range(plan.client_count):
                 at_s = begin_s + plan.ramp_s * number / plan.client_count
@@ -93,15 +90,10 @@ async def _model(target: Target, name: str) -> pb.ModelInfo:
 
 
 @contextlib.asynccontextmanager
-async def _probed(address: str, interval_s: float, ca_file: Path | None) -> AsyncIterator[_Health]:
+async def _probed(target: Target, interval_s: float) -> AsyncIterator[_Health]:
     """The health check asked all the while; its figures are known on leaving."""
-    arguments = [
-        "-m",
-        "diffava_server.load.probe",
-        address,
-        str(interval_s),
-        *([str(ca_file)] if ca_file else []),
-    ]
+    files = [str(file or "") for file in (target.tls.ca, target.tls.cert, target.tls.key)]
+    arguments = ["-m", "diffava_server.load.probe", target.address, str(interval_s), *files]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )

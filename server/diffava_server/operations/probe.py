@@ -27,7 +27,7 @@ def probe(address: str, tls: ProbeTls, timeout_s: float) -> str:
     Raises:
         StartError: A file for TLS cannot be read.
     """
-    with _channel(address, tls) as channel:
+    with channel_to(address, credentials_for(address, tls)) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(service=SERVICE_NAME), timeout=timeout_s
@@ -37,11 +37,22 @@ def probe(address: str, tls: ProbeTls, timeout_s: float) -> str:
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
-def _channel(address: str, tls: ProbeTls) -> grpc.Channel:
-    options = [("grpc.enable_http_proxy", 0)]
+def credentials_for(address: str, tls: ProbeTls) -> grpc.ChannelCredentials | None:
+    """What a channel to this address is secured with; None for one in the clear.
+
+    Raises:
+        StartError: A file cannot be read.
+    """
     if tls.ca is None and is_local(address):
+        return None
+    return grpc.ssl_channel_credentials(_read(tls.ca), _read(tls.key), _read(tls.cert))
+
+
+def channel_to(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
+    """A connection that no proxy for the web stands in."""
+    options = [("grpc.enable_http_proxy", 0)]
+    if credentials is None:
         return grpc.insecure_channel(address, options=options)
-    credentials = grpc.ssl_channel_credentials(_read(tls.ca), _read(tls.key), _read(tls.cert))
     return grpc.secure_channel(address, credentials, options=options)
 
 
