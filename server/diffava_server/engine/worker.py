@@ -8,8 +8,9 @@ earlier batch cancels nothing.
 
 import logging
 import signal
+import traceback
 import uuid
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
@@ -24,6 +25,9 @@ from diffava_server.errors import (
 
 MAX_SEATS = 64
 """Seats of one batch, each with its own word: `cancelled[number % MAX_SEATS]`."""
+
+MIN_WITHHELD_CHARACTERS = 4
+"""Shorter prompts are no secrets, and taking them out of a log would leave nothing readable."""
 
 log = logging.getLogger(__name__)
 
@@ -178,12 +182,17 @@ def _error_of(engine: Engine, seats: list[PipeSeat]) -> ServerError:
             "The machine's memory did not suffice for this job; ask for a shorter range or fewer takes."
         )
     except Exception as error:  # the process's edge: a defect in one batch must not cost the next one a model load
-        return _defect(error)
+        return _defect(error, [seat.job for seat in seats])
 
 
-def _defect(error: Exception) -> EngineFailedError:
+def _defect(error: Exception, jobs: Sequence[Job] = ()) -> EngineFailedError:
     error_id = uuid.uuid4().hex[:8]
-    log.error("engine failed, error id %s", error_id, exc_info=error)
+    story = "".join(traceback.format_exception(error))
+    # A library may well repeat what it was given; what editors ask for does not belong into a log.
+    for text in (text for job in jobs for text in (job.prompt, job.negative_prompt)):
+        if len(text) >= MIN_WITHHELD_CHARACTERS:
+            story = story.replace(text, "[prompt]")
+    log.error("engine failed, error id %s\n%s", error_id, story)
     return EngineFailedError(
         f"The engine failed ({type(error).__name__}, error id {error_id}); the server's log has the whole story."
     )

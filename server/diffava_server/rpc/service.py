@@ -66,7 +66,8 @@ class FoleyService(foley_pb2_grpc.FoleyServiceServicer):
     async def _generate(self, upload: Upload, write: Write, log: FilteringBoundLogger) -> None:
         header = await upload.header()
         job = job_from_header(header, self._engine.models, self._config)
-        log.info("job queued", model=job.model, sample_count=job.sample_count, take_count=len(job.seeds))
+        words = {"prompt": job.prompt, "negative_prompt": job.negative_prompt} if self._config.log_prompts else {}
+        log.info("job queued", model=job.model, sample_count=job.sample_count, take_count=len(job.seeds), **words)
         with self._queue.enter(header.client_id) as ticket:
             async with aclosing(ticket.positions()) as positions:
                 async for position in positions:
