@@ -3,6 +3,7 @@
     python tests/benchmarks/serving.py crowd [--clients 500]
     python tests/benchmarks/serving.py messages [--count 100000]
     python tests/benchmarks/serving.py kills [--duration-s 300] [--interval-s 10] [--engine nano]
+    python tests/benchmarks/serving.py vanish [--count 50]
     python tests/benchmarks/serving.py soak [--duration-s 3600] [--minutes FILE]
 
 Each starts servers of its own. Where no engine is named it is the fake one, which sleeps where a real one computes:
@@ -32,15 +33,16 @@ from support.serving.kills import killed  # noqa: E402
 from support.serving.messages import LIMITS, answer, mutated  # noqa: E402
 from support.serving.soak import GROWTH_LIMIT, into, soak  # noqa: E402
 from support.serving.spoilt_calls import spoilt_calls  # noqa: E402
+from support.serving.vanishing import vanished  # noqa: E402
 
 CANCELLATIONS_PER_HOUR = 2_000
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("crowd", "messages", "kills", "soak"))
+    parser.add_argument("what", choices=("crowd", "messages", "kills", "vanish", "soak"))
     parser.add_argument("--clients", type=int, default=500)
-    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--count", type=int)
     parser.add_argument("--duration-s", type=float)
     parser.add_argument("--interval-s", type=float, default=10.0)
     parser.add_argument("--engine", default="")
@@ -70,11 +72,12 @@ def _crowd(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Any],
 
 def _messages(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], dict[str, bool]]:
     """A tenth goes to a real server, half to the validators, and the rest to them by atheris where it is installed."""
+    count = arguments.count or 100_000
     config = server_config(folder, **LIMITS)
     begun_s = time.monotonic()
-    called = spoilt_calls(folder / "calls", range(arguments.count // 10))
-    guided_count = _guided(folder / "corpus", arguments.count * 4 // 10)
-    own_count = arguments.count - called["messages"] - guided_count
+    called = spoilt_calls(folder / "calls", range(count // 10))
+    guided_count = _guided(folder / "corpus", count * 4 // 10)
+    own_count = count - called["messages"] - guided_count
     answers = Counter(answer(mutated(random.Random(f"own/{seed}")), config) for seed in range(own_count))
     figures = {
         "through_a_server": called,
@@ -84,7 +87,7 @@ def _messages(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, An
         "wall_s": round(time.monotonic() - begun_s, 1),
     }
     return figures, {
-        f"{arguments.count} messages, each answered": own_count + guided_count + called["messages"] == arguments.count,
+        f"{count} messages, each answered": own_count + guided_count + called["messages"] == count,
         f"{called['untyped']} answers without a reason": called["untyped"] == 0,
         "the server lived, and its engine": called["engine_survived"],
     }
@@ -116,6 +119,17 @@ def _kills(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Any],
         and not figures["refused"],
         f"{figures['different']} of {figures['compared']} sound otherwise than undisturbed": figures["different"] == 0
         and figures["compared"] == figures["done"] > 0,
+    }
+
+
+def _vanish(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], dict[str, bool]]:
+    figures = vanished(folder, arguments.count or 50)
+    let_go_s, next_s = figures["let_go_s"]["p95"], figures["next_s"]["p95"]
+    return figures, {
+        f"95 % of the calls ended within {let_go_s * 1e3:.0f} ms, wanted 50": let_go_s <= 0.05,
+        f"95 % of the engines were free within {next_s * 1e3:.0f} ms, wanted a step and 100": (
+            next_s <= figures["step_s"] + 0.1
+        ),
     }
 
 
