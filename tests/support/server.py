@@ -229,7 +229,7 @@ def started_process(
     directory.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
         "DIFFAVA_SERVER_TOKEN_FILE": str(directory / "token"),
         **{f"DIFFAVA_SERVER_{name.upper()}": value for name, value in settings.items()},
     }
