@@ -15,6 +15,7 @@ from diffava.checkpoints.resting import RestingWeights
 from diffava.compute import Compute
 from diffava.condition.conditioner import Conditioner
 from diffava.config import ModelConfig, config_from_dict, load_config, preset_names
+from diffava.cores import Cores
 from diffava.errors import CheckpointError, ConfigError
 from diffava.features.clap import ClapTextEncoder
 from diffava.features.clip_video import ClipVideoEncoder
@@ -24,7 +25,6 @@ from diffava.features.tokenizer import byte_tokenizer, load_tokenizer
 from diffava.features.video import VideoEncoder, XClipVideoEncoder
 from diffava.features.vocabulary import Vocabulary
 from diffava.latent.compiled import cuda_graphs
-from diffava.latent.cores import Cores
 from diffava.latent.denoiser import Denoiser, TransformerDenoiser, UNetDenoiser
 from diffava.latent.diffusion import LatentDiffusion
 from diffava.latent.guided import Forwards

@@ -26,3 +26,7 @@ class DataError(DiffavaError):
 
 class CancelledError(DiffavaError):
     """The caller asked to stop; raised between two steps, with nothing left behind."""
+
+
+class MemoryRanOutError(DiffavaError):
+    """The device's memory did not suffice; what the attempt held has been let go."""

@@ -3,17 +3,19 @@
 The stages meet here and nowhere else; none of them knows another.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from torch import nn
+from torch import Tensor, nn
 
 from diffava.condition.alignment import Alignment
 from diffava.condition.conditioner import Conditioner
 from diffava.config import ModelConfig
+from diffava.errors import DiffavaError
 from diffava.features.encoder import FeatureEncoder
-from diffava.latent.diffusion import LatentDiffusion
-from diffava.spec import FoleyRequest, Frames, Progress, Spec, Stage, Waveform
+from diffava.latent.diffusion import LatentDiffusion, LatentJob
+from diffava.spec import Cue, Features, FoleyRequest, Frames, Latent, Progress, Spec, Stage, Waveform
+from diffava.survivors import Ended, survivors_of, until_ended
 from diffava.waveform.synthesis import WaveformSynthesis
 
 
@@ -58,13 +60,7 @@ class FoleyPipeline:
         on_progress: Callable[[Progress], None] = lambda _: None,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[Waveform]:
-        """Make every take of a request.
-
-        Args:
-            request: What to make. One latent, and so one sound, for each of its seeds.
-            frames: The pictures of the range in order, pulled as they are needed; nothing for sound from the prompt.
-            on_progress: Called with each group of frames, each step and each piece of sound.
-            is_cancelled: Asked between two steps and between two pieces.
+        """Make every take of one request; the arguments are the fields of `Cue`.
 
         Yields:
             Consecutive samples, take by take, without gaps, `request.sample_count` a take.
@@ -72,15 +68,45 @@ class FoleyPipeline:
         Raises:
             RequestError: The request does not suit this model, or its frames do not suit the request.
             CancelledError: `is_cancelled` said so.
+            MemoryRanOutError: It did not fit, not even window by window.
         """
-        with self._awake("features"):
-            features = self.features.encode(request, frames, on_progress, is_cancelled)
-        condition = self.conditioner(request, features)
-        kept_latent = None
-        if request.kept is not None:
-            with self._awake("waveform"):
-                kept_latent = self.synthesis.encode(request.kept.waveform, is_cancelled)
+        for _, made in self.generate_together([Cue(request, frames, on_progress, is_cancelled)]):
+            if isinstance(made, Waveform):
+                yield made
+            elif made.error is not None:
+                raise made.error
+
+    def generate_together(self, cues: Sequence[Cue]) -> Iterator[tuple[int, Waveform | Ended]]:
+        """Make every take of several requests, whose windows share the denoiser's forwards where they can.
+
+        Yields:
+            With a cue's number, to the bit what `generate` would yield for it, and `Ended` with what it would raise.
+        """
+        lost: dict[int, DiffavaError] = {}
+        is_remembered = all(self.features.is_remembered(cue.request) for cue in cues)
+        with nullcontext() if is_remembered else self._awake("features"):
+            features = survivors_of(range(len(cues)), lambda number: self._features(cues[number]), lost)
+        conditions = survivors_of(features, lambda n: self.conditioner(cues[n].request, features[n]), lost)
+        with self._awake("waveform") if any(cue.request.kept for cue in cues) else nullcontext():
+            kept = survivors_of(conditions, lambda n: self._kept_latent(cues[n]), lost)
+        yield from ((number, Ended(error)) for number, error in lost.items())
+        if not kept:
+            return
         with self._awake("latent"):
-            latent = self.diffusion.sample(request, condition, kept_latent, on_progress, is_cancelled)
+            jobs = [LatentJob(cues[number], conditions[number], kept[number]) for number in kept]
+            latents = dict(zip(kept, self.diffusion.sample_together(jobs), strict=True))
         with self._awake("waveform"):
-            yield from self.synthesis.waveforms(latent, request.sample_count, on_progress, is_cancelled)
+            for number, latent in latents.items():
+                yield from ((number, made) for made in until_ended(self._waveforms(cues[number], latent)))
+
+    def _features(self, cue: Cue) -> Features:
+        return self.features.encode(cue.request, cue.frames, cue.on_progress, cue.is_cancelled)
+
+    def _kept_latent(self, cue: Cue) -> Tensor | None:
+        part = cue.request.kept
+        return None if part is None else self.synthesis.encode(part.waveform, cue.is_cancelled)
+
+    def _waveforms(self, cue: Cue, latent: Latent | DiffavaError) -> Iterator[Waveform]:
+        if isinstance(latent, DiffavaError):
+            raise latent
+        yield from self.synthesis.waveforms(latent, cue.request.sample_count, cue.on_progress, cue.is_cancelled)

@@ -11,6 +11,7 @@ Values that hold tensors are equal only to themselves, since `==` between tensor
 
 import itertools
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, get_args
@@ -191,6 +192,9 @@ class FoleyRequest:
     picture's onsets; a `performance` (the range's length, one channel, output rate) for its onsets and its energy.
     `guide_strength` scales the control branch: 0 is off, 1 as trained. Without a `sampler` it is the model's.
 
+    `frames_sha256` names the pictures: the hash of their rgb24 in order, empty where it is not known. A model that
+    still knows what these pictures say reads none of them.
+
     Raises:
         RequestError: A field is out of its bounds.
     """
@@ -209,6 +213,7 @@ class FoleyRequest:
     guide_strength: float = 1.0
     hit_samples: tuple[int, ...] = ()
     performance: Float[Tensor, "S"] | None = field(default=None, repr=False)
+    frames_sha256: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
@@ -276,3 +281,18 @@ class Waveform:
     take: int
     first_sample: int
     samples: Float[Tensor, "S"]
+
+
+@dataclass(frozen=True, eq=False)
+class Cue:
+    """A request with its pictures, and with whoever waits for it.
+
+    `frames` are the pictures of the range in order, pulled as they are needed; nothing for sound from the prompt.
+    `on_progress` is called with each group of frames, each step and each piece of sound; `is_cancelled` is asked
+    between two steps and between two pieces.
+    """
+
+    request: FoleyRequest
+    frames: Iterable[Frames] = ()
+    on_progress: Callable[[Progress], None] = lambda _: None
+    is_cancelled: Callable[[], bool] = lambda: False

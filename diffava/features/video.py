@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -108,12 +108,13 @@ def frame_groups(request: FoleyRequest, spec: Spec, group_frames: int) -> list[F
 
 
 def pictures_of(
-    frames: Iterable[Frames], request: FoleyRequest, spec: Spec
+    frames: Iterable[Frames], request: FoleyRequest, spec: Spec, hasher: Any
 ) -> Iterator[UInt8[Tensor, "height width 3"]]:
-    """The pictures one by one, pulled a chunk at a time.
+    """The pictures one by one, pulled a chunk at a time; the `hasher` (one of hashlib's) is given the bytes of all.
 
     Raises:
-        RequestError: Pictures are missing, too many, out of order or of another size; at the end for missing ones.
+        RequestError: Pictures are missing, too many, out of order, of another size, or not those that the request
+            names; at the end for missing and for other ones.
     """
     size = spec.frame_size_pixels
     received = 0
@@ -128,7 +129,13 @@ def pictures_of(
         received += len(chunk.rgb)
         if received > request.frame_count:
             break
+        hasher.update(chunk.rgb.contiguous().numpy())
         yield from chunk.rgb
     if received != request.frame_count:
         found = "more" if received > request.frame_count else f"only {received}"
         raise RequestError(f"The range has {request.frame_count} frames, but {found} came; send exactly that many.")
+    if request.frames_sha256 not in (b"", hasher.digest()):
+        raise RequestError(
+            f"The frames have the sha256 {hasher.hexdigest()}, the request says {request.frames_sha256.hex()}; send "
+            "the frames that it names, or name none."
+        )

@@ -12,14 +12,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from diffava.config import FlowSection, SchedulerSection
-from diffava.errors import CancelledError, DiffavaError, RequestError
+from diffava.errors import CancelledError, DiffavaError, MemoryRanOutError, RequestError
 from diffava.latent.denoiser import Denoiser
 from diffava.latent.guided import Asked, Forwards, GuidedDenoiser
 from diffava.latent.noise import TakeNoise
 from diffava.latent.noise_schedule import DiffusionSampler, FlowSampler, Sampler
 from diffava.latent.regeneration import KeptLatent, frames_made_anew, step_down_and_back_up
 from diffava.latent.windows import Window, WindowPlan, plan_windows
-from diffava.spec import Condition, FoleyRequest, Latent, Progress, Spec
+from diffava.spec import Condition, Cue, FoleyRequest, Latent, Progress, Spec
+from diffava.survivors import want_of_memory_told
 
 PASSES_OF_REGENERATION = 5  # of each noise level; what each more buys is in the README.md of this folder
 ONE_WINDOW = Forwards(1)
@@ -27,13 +28,11 @@ ONE_WINDOW = Forwards(1)
 
 @dataclass(frozen=True, eq=False)
 class LatentJob:
-    """One request's part in `LatentDiffusion.sample_together`; the fields are the arguments of `sample`."""
+    """One request's part in `LatentDiffusion.sample_together`; `kept_latent` is that of `KeptPart.waveform`."""
 
-    request: FoleyRequest
+    cue: Cue
     condition: Condition
-    kept_latent: Float[Tensor, "C L M"] | None
-    on_progress: Callable[[Progress], None]
-    is_cancelled: Callable[[], bool]
+    kept_latent: Float[Tensor, "C L M"] | None = None
 
 
 class LatentDiffusion:
@@ -73,7 +72,8 @@ class LatentDiffusion:
             CancelledError: `is_cancelled` said so.
             RequestError: The solver cannot place that many steps.
         """
-        (outcome,) = self.sample_together([LatentJob(request, condition, kept_latent, on_progress, is_cancelled)])
+        cue = Cue(request, (), on_progress, is_cancelled)
+        (outcome,) = self.sample_together([LatentJob(cue, condition, kept_latent)])
         if isinstance(outcome, DiffavaError):
             raise outcome
         return outcome
@@ -82,7 +82,8 @@ class LatentDiffusion:
     def sample_together(self, jobs: Sequence[LatentJob]) -> list[Latent | DiffavaError]:
         """Denoise several requests, whose windows share the denoiser's forwards where they can.
 
-        Each gets what `sample` would give or raise, to the bit, whatever becomes of the others.
+        Each gets what `sample` would give or raise, to the bit, whatever becomes of the others. Where not even one
+        window fits into the memory, all that are left get a `MemoryRanOutError`.
         """
         outcomes: dict[int, Latent | DiffavaError] = {}
         runs = {number: self._run(job) for number, job in enumerate(jobs)}
@@ -98,12 +99,17 @@ class LatentDiffusion:
                     outcomes[number] = ended.value
                 except DiffavaError as error:
                     outcomes[number] = error
-            answers = dict(zip(asked, self._guided.predict(list(asked.values())), strict=True))
+            try:
+                with want_of_memory_told():
+                    answers = dict(zip(asked, self._guided.predict(list(asked.values())), strict=True))
+            except MemoryRanOutError as error:
+                answers = {}
+                outcomes |= dict.fromkeys(asked, error)
         return [outcomes[number] for number in range(len(jobs))]
 
     def _run(self, job: LatentJob) -> Generator[Asked, Any, Latent]:
         """All steps of one request; yields where it needs the denoiser, and is sent what that predicts."""
-        request = job.request
+        request, cue = job.cue.request, job.cue
         sampler = self._sampler(request)
         plan = plan_windows(self._spec, request.sample_count, request.cut_samples, self._denoiser.length_multiple)
         kept = self._kept(request, job.kept_latent, plan)
@@ -113,20 +119,20 @@ class LatentDiffusion:
 
         def predict(latent: Tensor, step: int) -> Generator[Asked, Tensor, Tensor]:
             timestep = sampler.timesteps[step]
-            prediction = yield Asked(latent, timestep, windows, condition, request.guidance_scale, job.is_cancelled)
+            prediction = yield Asked(latent, timestep, windows, condition, request.guidance_scale, cue.is_cancelled)
             return prediction if kept is None else kept.hold(latent, prediction, sampler, step)
 
         latent = self._draw(streams, plan)
         if kept is not None:
             latent = kept.noised(latent, sampler.noise_level(0))
-        job.on_progress(Progress("latent", 0, request.step_count))
+        cue.on_progress(Progress("latent", 0, request.step_count))
         for step in range(request.step_count):
             if kept is not None and step + 1 < request.step_count:
                 for _ in range(PASSES_OF_REGENERATION - 1):
                     fresh = self._draw(streams, plan)
                     latent = step_down_and_back_up(latent, (yield from predict(latent, step)), sampler, step, fresh)
             latent = sampler.step((yield from predict(latent, step)), step, latent)
-            job.on_progress(Progress("latent", step + 1, request.step_count))
+            cue.on_progress(Progress("latent", step + 1, request.step_count))
         return Latent(latent[:, :, : plan.frames])
 
     def _sampler(self, request: FoleyRequest) -> Sampler:

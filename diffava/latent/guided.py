@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from diffava.cores import Cores
 from diffava.errors import CancelledError
-from diffava.latent.cores import Cores
 from diffava.latent.denoiser import Denoiser
 from diffava.latent.windows import Window
 from diffava.spec import Condition

@@ -42,12 +42,12 @@ class Cores:
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        each = self._thread_count // self._worker_count
+        each, before = self._thread_count // self._worker_count, torch.get_num_threads()
         pool = ThreadPoolExecutor(self._worker_count, "diffava-core", lambda: torch.set_num_threads(each))
         # How many threads torch uses is each thread's own, but a new one begins with what was last said anywhere.
         barrier = Barrier(self._worker_count)
         list(pool.map(lambda _: barrier.wait(), range(self._worker_count)))
-        torch.set_num_threads(self._thread_count)
+        torch.set_num_threads(before)
         return pool
 
 
