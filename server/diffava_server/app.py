@@ -19,11 +19,11 @@ from structlog.typing import FilteringBoundLogger
 
 from diffava_proto.v1 import foley_pb2, foley_pb2_grpc
 from diffava_server.config import ServerConfig
-from diffava_server.engine.process import EngineProcess
 from diffava_server.engine.protocol import EngineFactory
+from diffava_server.engine.supervisor import SupervisedEngine, supervised
 from diffava_server.errors import ServerError, StartError, UnknownModelError
+from diffava_server.jobs.dispatch import Dispatcher
 from diffava_server.jobs.idle import Activity
-from diffava_server.jobs.queue import JobQueue
 from diffava_server.listening import Door, build_server, open_door
 from diffava_server.machine import systemd
 from diffava_server.machine.state import ServerState, published
@@ -47,8 +47,8 @@ class RunningServer:
 
     state: ServerState
     token: str
-    engine: EngineProcess
-    queue: JobQueue
+    engine: SupervisedEngine
+    jobs: Dispatcher
     activity: Activity
     health: Health
     metrics_address: str = ""
@@ -65,10 +65,11 @@ async def running(
         StartError: The address is taken, the token file or a certificate unusable or a model cannot be loaded.
     """
     token = TokenFile(config.token_file, log.warning)
-    engine = EngineProcess(engine_factory, config.cancel_grace_s)
-    queue, activity, drain, health = JobQueue(config.max_queued_jobs), Activity(), Drain(), Health(SERVICE_NAME)
+    activity, drain, health = Activity(), Drain(), Health(SERVICE_NAME)
     software_version = version("diffava-foley")
     metrics = Metrics(lambda: tuple(model.name for model in engine.models), software_version)
+    engine = supervised(engine_factory, config, metrics, log, lambda is_up: health.engine_changed(is_up=is_up))
+    jobs = Dispatcher(engine, config, metrics, log)
     refusals = Refusals(metrics, log)
     limits = CallLimits(config.max_calls_per_minute, config.max_open_calls)
     async with AsyncExitStack() as stack:
@@ -79,7 +80,7 @@ async def running(
                 AdmissionInterceptor(limits, drain, config.upload_idle_s, refusals),
             ),
         )
-        service = FoleyService(engine, queue, activity, config, software_version, log)
+        service = FoleyService(jobs, activity, metrics, config, software_version, log)
         foley_pb2_grpc.add_FoleyServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
         _add_health_and_reflection(server, health, with_reflection=config.is_local)
         # Bound before the models are loaded, so that a second server is refused at once and not after a minute.
@@ -92,12 +93,13 @@ async def running(
             await engine.start()
         except ServerError as error:
             raise StartError(str(error), exit_code=2 if isinstance(error, UnknownModelError) else 1) from error
+        jobs.start()
+        stack.push_async_callback(jobs.close)
         await server.start()
-        health.engine_changed(is_up=True)
         await health.told()
         state = _state(config, door, engine, software_version)
         stack.enter_context(published(state, config.state_file))
-        running_server = RunningServer(state, token.token, engine, queue, activity, health, metrics_address)
+        running_server = RunningServer(state, token.token, engine, jobs, activity, health, metrics_address)
         try:
             yield running_server
         finally:
@@ -173,7 +175,7 @@ def _add_health_and_reflection(server: grpc.aio.Server, health: Health, *, with_
 
 @contextmanager
 def _metrics_shown(
-    config: ServerConfig, metrics: Metrics, health: Health, engine: EngineProcess, door: Door
+    config: ServerConfig, metrics: Metrics, health: Health, engine: SupervisedEngine, door: Door
 ) -> Iterator[str]:
     """The page of metrics while this lasts, where one is wanted; yields its address."""
     if config.metrics is None:
@@ -197,7 +199,7 @@ def _metrics_shown(
         yield address
 
 
-def _state(config: ServerConfig, door: Door, engine: EngineProcess, software_version: str) -> ServerState:
+def _state(config: ServerConfig, door: Door, engine: SupervisedEngine, software_version: str) -> ServerState:
     return ServerState(
         address=door.address,
         token_file=str(config.token_file.absolute()),

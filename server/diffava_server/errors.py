@@ -166,6 +166,15 @@ class UnauthenticatedError(ServerError):
     reason = "BAD_TOKEN"
 
 
+def wire_names(error: BaseException) -> tuple[str, str]:
+    """The gRPC status and the reason that whatever ends a call is counted under; a cancelled task's client is gone."""
+    if isinstance(error, ServerError):
+        return error.code, error.reason
+    if isinstance(error, Exception):
+        return ServerError.code, ServerError.reason
+    return JobCancelledError.code, JobCancelledError.reason
+
+
 class StartError(Exception):
     """The server cannot start. The message is for the person at the terminal; never sent to a client.
 

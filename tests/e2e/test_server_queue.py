@@ -72,7 +72,7 @@ async def test_a_cancelled_job_begins_no_further_step_and_the_next_one_runs(tmp_
         call.cancel()
         await until(lambda: calls.server.engine.is_cancelling)
         gate.let_on()
-        await until(lambda: not calls.server.queue.is_busy)
+        await until(lambda: not calls.server.jobs.is_busy)
         assert gate.steps_reached() == 0
         gate.let_on(4)
         assert (await finish(calls.open(header())))[-1] == "done"
@@ -86,7 +86,7 @@ async def test_a_waiting_job_that_is_cancelled_leaves_the_queue(tmp_path):
         waiting = calls.open(header())
         assert await next_kind(waiting) == "queued"
         waiting.cancel()
-        await until(lambda: calls.server.queue.waiting_count == 0)
+        await until(lambda: calls.server.jobs.waiting_count == 0)
         gate.let_on()
         assert (await finish(first))[-1] == "done"
 
@@ -114,7 +114,7 @@ async def test_a_client_that_is_killed_gives_the_engine_back_within_one_step(tmp
             client.kill()
             await until(lambda: calls.server.engine.is_cancelling)
         gate.let_on()
-        await until(lambda: not calls.server.queue.is_busy)
+        await until(lambda: not calls.server.jobs.is_busy)
         assert gate.steps_reached() == 0
 
 
@@ -194,7 +194,7 @@ async def test_a_job_past_its_clients_deadline_gives_the_engine_back(tmp_path):
         assert refusal.code == "DEADLINE_EXCEEDED"
         await until(lambda: calls.server.engine.is_cancelling)
         gate.let_on()
-        await until(lambda: not calls.server.queue.is_busy)
+        await until(lambda: not calls.server.jobs.is_busy)
 
 
 async def test_a_server_that_stops_takes_no_new_job_and_lets_the_running_one_end(tmp_path):

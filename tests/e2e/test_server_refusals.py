@@ -167,7 +167,7 @@ async def test_a_header_that_cannot_be_served_is_refused_with_its_sentence(calls
     assert not refusal.is_retryable
     with pytest.raises(InvalidRequestError, match=sentence):
         raise InvalidRequestError(refusal.sentence)
-    assert not calls.server.queue.is_busy
+    assert not calls.server.jobs.is_busy
 
 
 def chunk(first=0, count=1, size=32 * 18 * 3):

@@ -6,7 +6,7 @@ Both raise the classes of `diffava_server.errors`, and those alone.
 
 import hashlib
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, Protocol
@@ -240,19 +240,57 @@ EngineFactory = Callable[[], Engine]
 """Builds an engine inside the worker process: a picklable callable, such as a `functools.partial` of a class."""
 
 
+class AsyncSeat(Protocol):
+    """One job of a batch, as the event loop sees it."""
+
+    @property
+    def job(self) -> Job:
+        """What is wanted, with its audio."""
+        ...
+
+    async def next_block(self) -> FrameBlock | None:
+        """The job's next pictures; None when there are no more, or nobody waits for the job any more."""
+        ...
+
+    async def emit(self, event: Event) -> None:
+        """What the engine tells; returns once there is room for more, which in a batch of several is at once."""
+        ...
+
+    def end(self, error: ServerError | None = None) -> None:
+        """The job is over. Said once."""
+        ...
+
+
 class AsyncEngine(Protocol):
-    """An engine as the event loop sees it. One job at a time; `jobs.queue` sees to that."""
+    """An engine as the event loop sees it: one batch at a time, and another process behind it now and then."""
 
     @property
     def models(self) -> tuple[EngineModel, ...]:
-        """What is loaded; the first is the default."""
+        """What it has; the first is the default."""
         ...
 
-    def run(self, job: Job, frames: AsyncIterator[FrameBlock]) -> AsyncGenerator[Event, None]:
-        """Do one job. Closing the generator cancels the job and returns once the engine is free again.
+    @property
+    def remembered(self) -> frozenset[str]:
+        """The `picture_key`s of which it needs no frames."""
+        ...
 
-        Raises:
-            EngineLostError: The engine died; the same request may be sent again.
-            ServerError: As `Engine.run`, and whatever `frames` raises.
-        """
+    @property
+    def is_usable(self) -> bool:
+        """Whether a batch would begin now."""
+        ...
+
+    def refusal(self) -> ServerError | None:
+        """Why no new job makes sense now, if so."""
+        ...
+
+    async def wait_usable(self) -> None:
+        """Return once a batch would begin."""
+        ...
+
+    async def run(self, seats: Sequence[AsyncSeat]) -> None:
+        """Do a batch. Every seat has ended when this returns, if need be as lost."""
+        ...
+
+    def cancel(self, seat: AsyncSeat) -> None:
+        """Nobody waits for this seat's job any more; the others of its batch go on."""
         ...

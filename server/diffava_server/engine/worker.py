@@ -1,4 +1,4 @@
-"""The loop inside the engine's process: one batch after another over a pipe. Knows no network and no event loop.
+"""The loop inside the engine's process: one batch after another over two pipes. Knows no network and no event loop.
 
 The exchange, all pickled between two processes of one version: the worker says `Ready`, then for each `Batch` it asks
 for a seat's frames with `WantFrames`, sends what `Happened`, says `SeatEnded` once for each seat, and `BatchEnded`. The
@@ -91,29 +91,30 @@ class NotLoaded:
 Message = Ready | NotLoaded | WantFrames | Happened | SeatEnded | BatchEnded
 
 
-def work(factory: EngineFactory, connection: Connection, cancelled: MutableSequence[int]) -> None:
-    """Load the engine and serve batches until the parent closes its end."""
+def work(factory: EngineFactory, incoming: Connection, outgoing: Connection, cancelled: MutableSequence[int]) -> None:
+    """Load the engine and serve batches until the parent closes its ends."""
     # Ctrl-C reaches the whole process group; the parent decides when the engine ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         engine = _load(factory)
         if isinstance(engine, NotLoaded):
-            connection.send(engine)
+            outgoing.send(engine)
             return
-        connection.send(Ready(engine.models()))
+        outgoing.send(Ready(engine.models()))
         while True:
-            connection.send(_run(engine, connection.recv(), connection, cancelled))
+            outgoing.send(_run(engine, incoming.recv(), incoming, outgoing, cancelled))
     except (EOFError, ConnectionError):
         return  # the parent is gone: so is the wish for sound
 
 
 @dataclass
 class PipeSeat:
-    """`Seat` over the pipe to the parent."""
+    """`Seat` over the pipes to the parent."""
 
     number: int
     job: Job
-    connection: Connection = field(repr=False)
+    incoming: Connection = field(repr=False)
+    outgoing: Connection = field(repr=False)
     cancelled: MutableSequence[int] = field(repr=False)
     has_ended: bool = False
     error: ServerError | None = None
@@ -122,8 +123,8 @@ class PipeSeat:
         """As `Seat.frames`."""
         received = 0
         while received < self.job.frame_count:
-            self.connection.send(WantFrames(self.number))
-            block: FrameBlock | None = self.connection.recv()
+            self.outgoing.send(WantFrames(self.number))
+            block: FrameBlock | None = self.incoming.recv()
             if self.is_cancelled():
                 raise JobCancelledError("The job was cancelled.")
             if block is None:
@@ -137,7 +138,7 @@ class PipeSeat:
 
     def emit(self, event: Event) -> None:
         """As `Seat.emit`."""
-        self.connection.send(Happened(self.number, event))
+        self.outgoing.send(Happened(self.number, event))
 
     def is_cancelled(self) -> bool:
         """As `Seat.is_cancelled`."""
@@ -146,7 +147,7 @@ class PipeSeat:
     def end(self, error: ServerError | None = None) -> None:
         """As `Seat.end`."""
         self.has_ended, self.error = True, error
-        self.connection.send(SeatEnded(self.number, error))
+        self.outgoing.send(SeatEnded(self.number, error))
 
 
 def _load(factory: EngineFactory) -> Engine | NotLoaded:
@@ -158,8 +159,10 @@ def _load(factory: EngineFactory) -> Engine | NotLoaded:
         return NotLoaded(_defect(error))
 
 
-def _run(engine: Engine, batch: Batch, connection: Connection, cancelled: MutableSequence[int]) -> BatchEnded:
-    seats = [PipeSeat(number, job, connection, cancelled) for number, job in batch.jobs]
+def _run(
+    engine: Engine, batch: Batch, incoming: Connection, outgoing: Connection, cancelled: MutableSequence[int]
+) -> BatchEnded:
+    seats = [PipeSeat(number, job, incoming, outgoing, cancelled) for number, job in batch.jobs]
     error = _error_of(engine, seats)
     for seat in seats:
         if not seat.has_ended:

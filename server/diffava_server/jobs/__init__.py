@@ -1,1 +1,1 @@
-"""Whose turn it is, and whether anybody is left to serve. Knows no protobuf, no engine and no network."""
+"""Whose turn it is, and a job's way through the house. Knows no protobuf, no process and no network."""

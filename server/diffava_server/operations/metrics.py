@@ -89,6 +89,10 @@ class Metrics:
             if sound_s > 0:
                 self._factor.labels(known).observe(duration_s / sound_s)
 
+    def job_refused(self, code: str, reason: str) -> None:
+        """As `JobWatcher.job_refused`."""
+        self._jobs.labels("", code, reason).inc()
+
     def frames_received(self, byte_count: int) -> None:
         """As `JobWatcher.frames_received`."""
         self._frames.labels("received").inc(byte_count)

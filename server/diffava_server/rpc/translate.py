@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_server.config import ServerConfig
 from diffava_server.engine.protocol import Audio, EngineModel, GuideSource, Job, Progress, SamplerName, Stage
+from diffava_server.jobs.channel import Started, Waiting
 
 AUDIO_CHUNK_BYTES = 256 << 10
+MAX_UINT32 = (1 << 32) - 1
 
 SAMPLERS: dict[pb.Sampler, SamplerName] = {
     pb.SAMPLER_DPMPP_2M: "dpmpp_2m",
@@ -63,14 +65,15 @@ def info_message(
     )
 
 
-def queued_message(position: int) -> pb.GenerateResponse:
-    """The job waits behind `position` others."""
-    return pb.GenerateResponse(queued=pb.Queued(position=position))
+def queued_message(waiting: Waiting) -> pb.GenerateResponse:
+    """How many jobs are ahead, and how long they are going to take."""
+    wait_ms = round((waiting.estimated_wait_s or 0.0) * 1000)
+    return pb.GenerateResponse(queued=pb.Queued(position=waiting.position, estimated_wait_ms=min(wait_ms, MAX_UINT32)))
 
 
-def started_message() -> pb.GenerateResponse:
+def started_message(started: Started) -> pb.GenerateResponse:
     """The job's turn has come."""
-    return pb.GenerateResponse(started=pb.Started())
+    return pb.GenerateResponse(started=pb.Started(has_frames=started.has_frames))
 
 
 def progress_message(progress: Progress) -> pb.GenerateResponse:

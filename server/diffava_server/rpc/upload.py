@@ -1,7 +1,7 @@
 """The client's side of one `Generate` call: header, kept audio, performance, frames, in order and without gaps.
 
-Nothing is read before it is asked for: until a job's turn comes, HTTP/2's flow control holds its client back and the
-server's memory stays flat, however long the range. Knows no queue and no engine.
+Nothing is read before it is asked for: until there is room for what a job brings, HTTP/2's flow control holds its
+client back and the server's memory stays flat, however long the range. Knows no queue and no engine.
 """
 
 import asyncio
@@ -18,16 +18,25 @@ from diffava_server.errors import InvalidRequestError, UploadTimeoutError
 
 
 class Upload:
-    """Reads one call's messages, each within `idle_s`.
+    """Reads one call's messages.
 
     Args:
         read: The next message, or anything that is not one at the end of the client's side.
-        idle_s: How long a client may send nothing while it is read from.
+        idle_s: How long a client may send nothing while it is awaited: for its header, and once it was told to `hurry`.
+            Before its turn it may take its time.
     """
 
     def __init__(self, read: Callable[[], Awaitable[object]], idle_s: float) -> None:
         self._read = read
         self._idle_s = idle_s
+        self._is_awaited = True
+        self._limit: asyncio.Timeout | None = None
+
+    def hurry(self) -> None:
+        """The client's turn has come: from now on it is awaited."""
+        self._is_awaited = True
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._idle_s)
 
     async def header(self) -> pb.GenerateHeader:
         """The first message.
@@ -39,6 +48,7 @@ class Upload:
         message = await self._next()
         if message is None or not message.HasField("header"):
             raise InvalidRequestError(f"The first message must be the job's header, and it was {_name(message)}.")
+        self._is_awaited = False
         return message.header
 
     async def with_audio(self, job: Job) -> Job:
@@ -88,7 +98,8 @@ class Upload:
 
     async def _next(self) -> pb.GenerateRequest | None:
         try:
-            message = await asyncio.wait_for(self._read(), self._idle_s)
+            async with asyncio.timeout(self._idle_s if self._is_awaited else None) as self._limit:
+                message = await self._read()
         except TimeoutError as error:
             raise UploadTimeoutError(
                 f"Nothing arrived for {self._idle_s:g} s in the middle of the upload; please send the job again."
@@ -98,6 +109,8 @@ class Upload:
                 "A message of the upload cannot be read as one of this service; the program that sent it, or the "
                 "connection, has spoilt it."
             ) from error
+        finally:
+            self._limit = None
         return message if isinstance(message, pb.GenerateRequest) else None
 
 

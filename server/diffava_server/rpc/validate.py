@@ -12,6 +12,7 @@ from diffava_server.errors import InvalidRequestError, LimitError, UnknownModelE
 from diffava_server.rpc.translate import GUIDE_SOURCES, SAMPLERS
 
 MAX_GUIDE_STRENGTH = 2.0  # as the model library has it
+SHA256_BYTES = 32
 MAX_NAME_CHARACTERS = 200  # a refusal repeats the model's name, and a status has room for 8 KiB
 
 
@@ -46,6 +47,7 @@ def job_from_header(header: pb.GenerateHeader, models: tuple[EngineModel, ...], 
         sampler=SAMPLERS.get(header.sampler, model.default_sampler),
         kept=_kept(header),
         guide=_guide(header, model, config),
+        frames_sha256=header.frames_sha256,
     )
 
 
@@ -87,6 +89,11 @@ def _check_range(header: pb.GenerateHeader, model: EngineModel, config: ServerCo
         raise LimitError(
             f"The range has {header.sample_count / model.sample_rate_hz:.1f} s and this server takes "
             f"{config.max_sample_count / model.sample_rate_hz:.1f} s; choose a shorter one."
+        )
+    if header.frames_sha256 and (len(header.frames_sha256) != SHA256_BYTES or not header.frame_count):
+        raise InvalidRequestError(
+            f"The header names {header.frame_count} frames by a hash of {len(header.frames_sha256)} bytes; give the "
+            f"{SHA256_BYTES} bytes of their sha256, or none."
         )
     _check_at_most("cuts", len(header.cut_samples), config.max_cut_count)
     edges = (0, *header.cut_samples, header.sample_count)

@@ -14,11 +14,12 @@ from ray import serve
 
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_server.config import ServerConfig
-from diffava_server.engine.process import EngineProcess
 from diffava_server.engine.protocol import EngineFactory
+from diffava_server.engine.supervisor import supervised
 from diffava_server.errors import StartError, UnauthenticatedError
+from diffava_server.jobs.dispatch import Dispatcher
 from diffava_server.jobs.idle import Activity
-from diffava_server.jobs.queue import JobQueue
+from diffava_server.jobs.watching import Unwatched
 from diffava_server.machine.token import TokenFile
 from diffava_server.operations.logs import server_log
 from diffava_server.rpc.interceptors import bearer_token
@@ -52,16 +53,12 @@ class FoleyReplica:
             )
         self._token = TokenFile(config.token_file)
         self._config = config
-        self._engine = EngineProcess(engine_factory, config.cancel_grace_s)
+        log, watcher = server_log(config.log_format), Unwatched()
+        self._engine = supervised(engine_factory, config, watcher, log)
         await self._engine.start()
-        self._service = FoleyService(
-            self._engine,
-            JobQueue(config.max_queued_jobs),
-            Activity(),
-            config,
-            version("diffava-foley"),
-            server_log(config.log_format),
-        )
+        jobs = Dispatcher(self._engine, config, watcher, log)
+        jobs.start()
+        self._service = FoleyService(jobs, Activity(), watcher, config, version("diffava-foley"), log)
 
     async def GetServerInfo(  # noqa: N802 - the wire's name
         self, request: pb.GetServerInfoRequest, grpc_context: ReplicaContext
@@ -96,6 +93,8 @@ class FoleyReplica:
         Raises:
             EngineDownError: The engine does not come back.
         """
+        if (refusal := self._engine.refusal()) is not None:
+            raise refusal
 
     async def _info(self, request: pb.GetServerInfoRequest, call: RayCall) -> pb.GetServerInfoResponse:
         await self._admit(call)
@@ -111,7 +110,7 @@ class FoleyReplica:
     async def _checked(self, request: health_pb2.HealthCheckRequest, call: RayCall) -> health_pb2.HealthCheckResponse:
         if request.service not in ("", SERVICE_NAME):
             await call.abort(grpc.StatusCode.NOT_FOUND)
-        return health_pb2.HealthCheckResponse(status=SERVING)
+        return health_pb2.HealthCheckResponse(status=NOT_SERVING if self._engine.refusal() else SERVING)
 
     async def _admit(self, call: RayCall) -> None:
         if not self._token.accepts(bearer_token(call.invocation_metadata())):
