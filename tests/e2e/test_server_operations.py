@@ -22,7 +22,7 @@ from diffava_proto.v1 import foley_pb2_grpc
 from diffava_server.app import running
 from diffava_server.engine.fake import FakeEngine
 from diffava_server.operations.logs import logged, server_log
-from support.server import header, refusal_of, running_server, server_config, started_process
+from support.server import header, refusal_of, running_server, server_config, started_process, until
 
 FAKE = ["-m", "support.server_main", "8", "32", "18"]
 SECRET, UNWANTED = "a secret film's ending", "what nobody may hear"
@@ -114,8 +114,35 @@ async def test_metrics_and_healthz_follow_the_server(tmp_path):
         assert "diffava_serving 0.0" in await asyncio.to_thread(metrics_text, address)
     assert "diffava_serving 1.0" in text
     assert 'diffava_calls_refused_total{reason="BAD_TOKEN"} 1.0' in text
+    assert 'diffava_jobs_total{code="OK",model="fake",reason=""} 1.0' in text
+    assert 'diffava_sound_seconds_total{model="fake"} 1.0' in text
+    for stage in ("latent", "waveform"):
+        assert f'diffava_stage_seconds_count{{model="fake",stage="{stage}"}} 1.0' in text
+    assert "diffava_engine_starts_total 1.0" in text
     if sys.platform == "linux":
         assert "diffava_engine_process_resident_memory_bytes" in text
+
+
+async def test_an_engine_that_dies_again_and_again_is_told_of_and_comes_back(tmp_path, capsys):
+    async with running_server(tmp_path, metrics="127.0.0.1:0") as calls:
+        engine, health, address = calls.server.engine, calls.server.health, calls.server.state.address
+        deaths = 0
+        while health.is_serving:
+            pid = engine.pid
+            os.kill(pid, signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+            deaths += 1
+            await until(lambda pid=pid: not health.is_serving or (engine.is_usable and engine.pid != pid))
+        assert deaths == 3
+        await health.told()
+        assert await asyncio.to_thread(run_command, ["health", address]) == 1
+        assert (await calls.refusal_of(header())).reason == "ENGINE_DOWN"
+        await until(lambda: health.is_serving)
+        await health.told()
+        assert await asyncio.to_thread(run_command, ["health", address]) == 0
+        assert [answer async for answer in calls.open(header())][-1].WhichOneof("event") == "done"
+        text = await asyncio.to_thread(metrics_text, calls.server.metrics_address)
+    assert 'diffava_engine_losses_total{reason="died"} 3.0' in text
+    assert capsys.readouterr().out.splitlines() == ["NOT_SERVING", "SERVING"]
 
 
 async def test_a_running_server_takes_over_a_rotated_token(tmp_path):

@@ -5,6 +5,7 @@ A web page that a person here visits can make their browser ask loopback address
 """
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -101,7 +102,7 @@ class _Handler(WSGIRequestHandler):
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
-    allow_reuse_address = True
+    allow_reuse_address = sys.platform != "win32"  # there it would let two servers share the port
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

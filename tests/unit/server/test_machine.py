@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from diffava_server.errors import StartError
+from diffava_server.machine import systemd
 from diffava_server.machine.state import ServerState, published
 from diffava_server.machine.token import read_or_create_token
 from diffava_server.machine.unix_socket import claimed
@@ -141,3 +142,23 @@ def test_a_folder_that_cannot_hold_a_socket_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match=r"cannot be used .*; choose another path"), claimed(tmp_path / "file" / "s"):
         pass
+
+
+@posix
+@pytest.mark.parametrize("is_abstract", [False, True])
+def test_systemd_is_told_where_it_listens(tmp_path, monkeypatch, is_abstract):
+    if is_abstract and sys.platform != "linux":
+        pytest.skip("only Linux has abstract names")
+    name = f"diffava-test-{os.getpid()}" if is_abstract else str(tmp_path / "n")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(f"\0{name}" if is_abstract else name)
+        listening.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}" if is_abstract else name)
+        systemd.notify("READY=1")
+        assert listening.recv(100) == b"READY=1"
+
+
+def test_without_systemd_or_with_a_deaf_one_nothing_happens(tmp_path, monkeypatch):
+    systemd.notify("READY=1")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    systemd.notify("READY=1")
