@@ -345,7 +345,7 @@ def test_a_source_that_changes_while_it_is_read(refused, cut, monkeypatch, tmp_p
             with changing.open("ab") as file:
                 file.write(b"more")
 
-    monkeypatch.setattr("diffava_resolve.session.running.frames_of", frames_while_somebody_writes)
+    monkeypatch.setattr("diffava_resolve.session.job_frames.frames_of", frames_while_somebody_writes)
     code, says = refused(*foley(cut.path))
     assert code == 1
     assert "changing.mp4 changed while it was read" in says

@@ -41,6 +41,15 @@ _MIN_STRENGTH = 0.2
 _MIN_DISTANCE_S = Fraction(1, 5)  # of two nearer ones the stronger stays
 
 
+METHOD = 1
+"""To be raised when the same picture gives other hits, so that those found before are forgotten."""
+
+
+def hit_format(picture: Picture) -> FrameFormat:
+    """How a picture is looked at."""
+    return FrameFormat(picture.region.rate, _WIDTH_PIXELS, _HEIGHT_PIXELS)
+
+
 @dataclass(frozen=True)
 class Hit:
     """A stop of downward motion.
@@ -102,7 +111,7 @@ def _stops(picture: Picture) -> Iterator[tuple[int, float]]:
 
 def _grey_frames(picture: Picture) -> Iterator[np.ndarray]:
     """All timeline frames of the region: int16 `[90, 160]`."""
-    for block in frames_of(picture, FrameFormat(picture.region.rate, _WIDTH_PIXELS, _HEIGHT_PIXELS)):
+    for block in frames_of(picture, hit_format(picture)):
         for rgb in block:
             yield (rgb @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.int16)
 

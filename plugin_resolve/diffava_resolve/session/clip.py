@@ -10,11 +10,12 @@ from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import RequestError
 from diffava_resolve.frames.foreign import length_of
 from diffava_resolve.session.finish import notes_of
+from diffava_resolve.session.job_frames import JobFrames
 from diffava_resolve.session.leaks import leak_notes, measure_leaks
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import write_take
-from diffava_resolve.session.running import JobFrames, running
+from diffava_resolve.session.running import running
 from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.timing import Timing, guide_of, performance_blocks
 from diffava_resolve.spec import Finished, Layer, MovieFile, Picture, Region, Segment
@@ -65,7 +66,7 @@ def generate_clip(
             "finished": finished,
             "notes": notes,
         }
-        measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
+        measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples, memory=client.memory)
 
         def look_at(unnamed: Path) -> None:
             leaks = None if settings.leak_check == "off" else measure_leaks(unnamed)

@@ -8,10 +8,11 @@ Holds one block of pictures and of audio at a time, whatever the length.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import RequestError
+from diffava_resolve.session.job_frames import JobFrames
 from diffava_resolve.session.leaks import LeakCheck
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
@@ -82,11 +83,12 @@ def generate_foley(
     with MediaFolder(media_folder(output)) as folder:
         pictures = [picture_of(timeline, want.region, source.parent) for want in wanted]
         plans = [plan_of(picture, want, client, folder) for picture, want in zip(pictures, wanted, strict=True)]
-        for plan in plans:
-            clip_id = new_clip_id(timeline)
-            takes = takes_of(plan, client, folder, clip_id, on_event)
-            timeline, clip = placed_clip(timeline, plan, takes, source.parent, clip_id, track_name)
-            placed.append(clip)
+        with PlansAhead(plans, client) as ahead:
+            for plan in plans:
+                clip_id = new_clip_id(timeline)
+                takes = takes_of(plan, client, folder, clip_id, on_event, ahead)
+                timeline, clip = placed_clip(timeline, plan, takes, source.parent, clip_id, track_name)
+                placed.append(clip)
         write_otio(timeline, source.parent, output)
     return tuple(placed)
 
@@ -136,18 +138,66 @@ def plan_of(picture: Picture, want: Wanted, client: FoleyClient, folder: MediaFo
 
 
 def takes_of(
-    plan: Plan, client: FoleyClient, folder: MediaFolder, stem: str, on_event: Callable[[Event], None]
+    plan: Plan,
+    client: FoleyClient,
+    folder: MediaFolder,
+    stem: str,
+    on_event: Callable[[Event], None],
+    ahead: "PlansAhead | None" = None,
 ) -> tuple[PlacedTake, ...]:
-    """Carry out a plan."""
-    measure = TakeMeasure(plan.picture, on_event, hit_samples=plan.job.guide.hit_samples)
+    """Carry out a plan; with `ahead` the pictures of the next one are decoded meanwhile."""
+    measure = TakeMeasure(plan.picture, on_event, hit_samples=plan.job.guide.hit_samples, memory=client.memory)
     rendering = Rendering(
         *(client, plan.picture, plan.region, measure, folder, stem),
         finish=plan.finish,
         leak_check=plan.leak_check,
         notes=plan.notes,
         on_event=on_event,
+        frames=ahead.frames_of(plan) if ahead else None,
+        meanwhile=ahead.begin_next if ahead else lambda: None,
     )
     return rendering.takes(plan.job)
+
+
+class PlansAhead:
+    """Plans that are carried out one after another; the next one's pictures are decoded while the server works.
+
+    Only one is ahead, so that memory stays bounded. Left early, it lets the decoder go.
+    """
+
+    def __init__(self, plans: Sequence[Plan], client: FoleyClient) -> None:
+        self._plans = list(plans)
+        self._client = client
+        self._next: tuple[Plan, JobFrames] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._next is not None:
+            self._next[1].close()
+
+    def frames_of(self, plan: Plan) -> JobFrames:
+        """The pictures of the plan that is carried out now; it and those before it are done with."""
+        while self._plans and self._plans.pop(0) is not plan:
+            pass
+        begun, self._next = self._next, None
+        if begun is not None and begun[0] is plan:
+            return begun[1]
+        if begun is not None:
+            begun[1].close()
+        return self._frames(plan)
+
+    def begin_next(self) -> None:
+        """Decode the next plan's pictures from now on."""
+        if self._next is None and self._plans:
+            frames = self._frames(self._plans[0])
+            frames.begin()
+            self._next = self._plans[0], frames
+
+    def _frames(self, plan: Plan) -> JobFrames:
+        frame_format = self._client.info().model(plan.job.model).frames
+        return JobFrames(plan.picture, plan.job, frame_format, self._client.memory)
 
 
 def placed_clip(

@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from diffava_resolve.client.protocol import Event, Progress
-from diffava_resolve.frames.hits import motion_hits
+from diffava_resolve.client.protocol import Event, NoMemory, PictureMemory, Progress
+from diffava_resolve.frames.hit_search import HitSearch
+from diffava_resolve.frames.hits import METHOD, hit_format
 from diffava_resolve.frames.onsets import onsets_s
 from diffava_resolve.frames.sync import measure_sync
+from diffava_resolve.session.job_frames import name_in_memory
 from diffava_resolve.spec import SAMPLE_RATE_HZ, Picture
 from diffava_resolve.timeline.audio_file import read_blocks
 from diffava_resolve.timeline.loudness import integrated_loudness_lufs
@@ -24,7 +26,8 @@ class TakeMeasure:
     """Measures takes against one picture, which begins at sample `first_sample` of them and is looked at once.
 
     With `hit_samples`, counted from the picture's start, they are measured against these and the picture is not looked
-    at. Looking at a long picture takes a while: `on_event` is told how far it is.
+    at. Looking at a long picture takes a while: `on_event` is told how far it is, and `begin` looks while the server
+    works. What was found is kept in `memory`.
     """
 
     def __init__(
@@ -33,11 +36,24 @@ class TakeMeasure:
         on_event: Callable[[Event], None],
         first_sample: int = 0,
         hit_samples: tuple[int, ...] = (),
+        memory: PictureMemory = NoMemory(),  # noqa: B008  holds nothing
     ) -> None:
         self._picture = picture
         self._given = hit_samples
         self._on_event = on_event
+        self._memory = memory
         self._start_s = Fraction(first_sample, SAMPLE_RATE_HZ)
+        self._search: HitSearch | None = None
+
+    def begin(self) -> None:
+        """Look at the picture from now on, in a thread of its own."""
+        if not self._given and self._search is None and self._remembered is None:
+            self._search = HitSearch(self._picture)
+
+    def close(self) -> None:
+        """Look no further."""
+        if self._search is not None:
+            self._search.close()
 
     def of(self, take: Path) -> dict[str, Any]:
         """The measured fields of a take's `Receipt`."""
@@ -48,13 +64,26 @@ class TakeMeasure:
         }
 
     @cached_property
+    def _identity(self) -> str:
+        return name_in_memory(self._picture, hit_format(self._picture), METHOD)
+
+    @cached_property
+    def _remembered(self) -> list[float] | None:
+        known = self._memory.recall(self._identity) if self._identity else None
+        return None if known is None else known.get("hits_s")
+
+    @cached_property
     def _hits_s(self) -> tuple[float, ...]:
         if self._given:
             return tuple(sample / SAMPLE_RATE_HZ for sample in self._given)
-        region = self._picture.region
-        frame_count = region.stop_frame - region.start_frame
-        hits = motion_hits(self._picture, lambda done: self._on_event(Progress("measure", done, frame_count)))
-        return tuple(float(hit.second) for hit in hits)
+        if self._remembered is not None:
+            return tuple(self._remembered)
+        self._search = self._search or HitSearch(self._picture)
+        hits = self._search.wait(lambda done, count: self._on_event(Progress("measure", done, count)))
+        found = tuple(float(hit.second) for hit in hits)
+        if self._identity:
+            self._memory.remember(self._identity, {"hits_s": found})
+        return found
 
     def _sync(self, take: Path) -> dict[str, Any]:
         region = self._picture.region

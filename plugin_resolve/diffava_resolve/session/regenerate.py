@@ -94,7 +94,7 @@ def render_whole(
     finish = settings.finishing.of_whole(
         birthplace, _finish_of_whole(clip), lambda: loudness_of_sound(read_blocks(old))
     )
-    measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples)
+    measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples, memory=client.memory)
     rendering = Rendering(
         *(client, picture, birthplace, measure, folder, clip.clip_id),
         finish=finish,
@@ -133,7 +133,7 @@ def render_part(
     finish = settings.finishing.of_part(
         old.region, _finish_of_whole(clip), lambda: loudness_of_sound(read_blocks(partial.old_take, start, stop))
     )
-    measure = TakeMeasure(picture, on_event, partial.start_sample, wanted.guide.hit_samples)
+    measure = TakeMeasure(picture, on_event, partial.start_sample, wanted.guide.hit_samples, client.memory)
     rendering = Rendering(
         *(client, picture, old.region, measure, folder, clip.clip_id),
         finish=finish,

@@ -6,13 +6,14 @@ pictures -> server -> finished -> WAV -> measured -> receipt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from diffava_resolve.client.protocol import Event, FoleyClient
+from diffava_resolve.client.protocol import Event, FoleyClient, Progress
 from diffava_resolve.session.finish import notes_of
+from diffava_resolve.session.job_frames import JobFrames
 from diffava_resolve.session.leaks import LeakCheck, leak_notes, leaks_in_words, measure_leaks, other_seed
 from diffava_resolve.session.measure import TakeMeasure
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob, write_take
-from diffava_resolve.session.running import Anew, JobFrames, running
+from diffava_resolve.session.running import Anew, running
 from diffava_resolve.session.timing import performance_blocks
 from diffava_resolve.spec import Finish, Finished, FoleyJob, Picture, Region
 from diffava_resolve.timeline.audio_file import TakeFile
@@ -26,7 +27,8 @@ class Rendering:
 
     `picture` is of a job's stretch, `region` of the whole take; they differ where only a part of the take is made anew,
     as `partial` says. `measure` looks at the picture once, however many jobs there are. `stem` begins the names of the
-    takes. `finish` is done to what is made anew. `notes` go into the receipts before the server's.
+    takes. `finish` is done to what is made anew. `notes` go into the receipts before the server's. `frames` are the
+    picture's where somebody has begun to decode them. `meanwhile` is called, more than once, while the server denoises.
     """
 
     client: FoleyClient
@@ -40,6 +42,8 @@ class Rendering:
     partial: PartialJob | None = None
     notes: tuple[str, ...] = ()
     on_event: Callable[[Event], None] = lambda event: None
+    frames: JobFrames | None = None
+    meanwhile: Callable[[], None] = lambda: None
 
     def takes(self, job: FoleyJob) -> tuple[PlacedTake, ...]:
         """Run one job; with "reroll", takes with speech or music are made once more, in a second job.
@@ -47,7 +51,7 @@ class Rendering:
         Raises:
             FoleyError: The server failed, or a take could not be written.
         """
-        takes = self._run(job)
+        takes = self._run(job, self.frames)
         leaking = [take for take in takes if leaks_in_words(take.receipt.leaks)]
         if self.leak_check != "reroll" or not leaking:
             return takes
@@ -55,17 +59,21 @@ class Rendering:
         second = dict(zip((take.receipt.seed for take in leaking), self._run(again), strict=True))
         return tuple(self._better(take, second.get(take.receipt.seed)) for take in takes)
 
-    def _run(self, job: FoleyJob) -> tuple[PlacedTake, ...]:
-        frames = JobFrames(self.picture, job, self.client.info().model(job.model).frames, self.client.memory)
+    def _run(self, job: FoleyJob, begun: JobFrames | None = None) -> tuple[PlacedTake, ...]:
+        frames = begun or JobFrames(self.picture, job, self.client.info().model(job.model).frames, self.client.memory)
         kept_audio = Anew(self.partial.kept_audio) if self.partial else None
         performance = performance_blocks(job.guide, self.folder.path)
         files: list[tuple[TakeFile, Finished | None]] = []
-        with running(self.client, job, frames, kept_audio, performance, self.on_event) as run:
-            for _, blocks in run.takes():
-                with self.folder.writer(self.stem, self.region.sample_count) as writer:
-                    finished = write_take(writer, blocks, self.partial, self.finish, self.region.sample_count)
-                    files.append((self.folder.finish(writer), finished))
-            result = run.result
+        try:
+            with running(self.client, job, frames, kept_audio, performance, self._note) as run:
+                for _, blocks in run.takes():
+                    with self.folder.writer(self.stem, self.region.sample_count) as writer:
+                        finished = write_take(writer, blocks, self.partial, self.finish, self.region.sample_count)
+                        files.append((self.folder.finish(writer), finished))
+                result = run.result
+        except BaseException:
+            self.measure.close()
+            raise
 
         def placed() -> Iterator[PlacedTake]:
             for number, (file, finished) in enumerate(files):
@@ -85,6 +93,13 @@ class Rendering:
                 yield PlacedTake(file.path, receipt)
 
         return tuple(placed())
+
+    def _note(self, event: Event) -> None:
+        """Pass an event on; once the server has all pictures and denoises, there is time for other things here."""
+        if isinstance(event, Progress) and event.stage == "latent":
+            self.measure.begin()
+            self.meanwhile()
+        self.on_event(event)
 
     @property
     def _part(self) -> tuple[int, int | None]:

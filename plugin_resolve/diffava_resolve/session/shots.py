@@ -18,6 +18,7 @@ from diffava_resolve.errors import FoleyError, RequestError
 from diffava_resolve.session.generate import (
     PlacedClip,
     Plan,
+    PlansAhead,
     Wanted,
     placed_clip,
     plan_of,
@@ -178,12 +179,14 @@ def _made(
 ) -> list[tuple[str, Plan, tuple[PlacedTake, ...]]]:
     """The takes of every shot, each in the journal once they are all there; what it has already is not made again."""
     made = []
-    for number, ((key, plan), clip_id) in enumerate(zip(shots, clip_ids, strict=True), 1):
-        on_event(ShotBegun(number, len(shots), plan.job.prompt))
-        takes = journal.takes_of(key)
-        if not takes:
-            with MediaFolder(journal.folder) as folder:
-                takes = takes_of(plan, client, folder, clip_id, on_event)
-                journal.keep(key, takes)
-        made.append((clip_id, plan, takes))
+    done = {key: journal.takes_of(key) for key, _ in shots}
+    with PlansAhead([plan for key, plan in shots if not done[key]], client) as ahead:
+        for number, ((key, plan), clip_id) in enumerate(zip(shots, clip_ids, strict=True), 1):
+            on_event(ShotBegun(number, len(shots), plan.job.prompt))
+            takes = done[key]
+            if not takes:
+                with MediaFolder(journal.folder) as folder:
+                    takes = takes_of(plan, client, folder, clip_id, on_event, ahead)
+                    journal.keep(key, takes)
+            made.append((clip_id, plan, takes))
     return made

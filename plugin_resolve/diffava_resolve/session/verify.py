@@ -15,8 +15,9 @@ from typing import Any, Literal
 from diffava_resolve.client.protocol import Event, FoleyClient, NoMemory
 from diffava_resolve.errors import FoleyError, MediaError
 from diffava_resolve.session.ancestry import first_sample_of_job
+from diffava_resolve.session.job_frames import JobFrames
 from diffava_resolve.session.partial import PartialJob, write_take
-from diffava_resolve.session.running import Anew, JobFrames, running
+from diffava_resolve.session.running import Anew, running
 from diffava_resolve.session.timing import checked_performance, performance_blocks
 from diffava_resolve.spec import SAMPLE_RATE_HZ, Region
 from diffava_resolve.timeline.audio_file import TakeWriter, file_sha256

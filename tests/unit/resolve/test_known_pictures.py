@@ -11,12 +11,15 @@ import pytest
 
 from diffava_resolve.client.known_pictures import FILE_NAME, KnownPictures
 from diffava_resolve.client.scripted_client import SCRIPTED_MODEL, ScriptedClient
-from diffava_resolve.frames import identity
+from diffava_resolve.frames import hit_search, identity
 from diffava_resolve.frames.identity import identity_of
-from diffava_resolve.session import running as module
+from diffava_resolve.session import job_frames as module
 from diffava_resolve.session.clip import picture_of_movie
-from diffava_resolve.session.running import JobFrames, running
+from diffava_resolve.session.job_frames import JobFrames
+from diffava_resolve.session.measure import TakeMeasure
+from diffava_resolve.session.running import running
 from diffava_resolve.spec import FoleyJob, FrameFormat
+from diffava_resolve.timeline.audio_file import TakeWriter
 from support.clips import write_flash_clip, write_numbered_clip
 
 JOB = FoleyJob("steps", 96_000, (1,))
@@ -155,3 +158,16 @@ def test_a_damaged_memory_is_no_memory(tmp_path, text):
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
     (tmp_path / "file").touch()
     KnownPictures(tmp_path / "file" / "state").remember("a", {})
+
+
+def test_hits_that_were_found_are_not_looked_for_again(tmp_path, movie, monkeypatch):
+    memory = KnownPictures(tmp_path / "state")
+    with TakeWriter(tmp_path / "take.wav") as writer:
+        writer.write(np.zeros(96_000, np.float32))
+        silence = writer.finish().path
+    first = TakeMeasure(picture_of_movie(movie), lambda event: None, memory=memory).of(silence)
+    monkeypatch.setattr(hit_search, "motion_hits", lambda *_: pytest.fail("looked again"))
+    assert TakeMeasure(picture_of_movie(movie), lambda event: None, memory=memory).of(silence) == first
+    touched(movie)
+    with pytest.raises(BaseException, match="looked again"):
+        TakeMeasure(picture_of_movie(movie), lambda event: None, memory=memory).of(silence)

@@ -9,8 +9,9 @@ import soundfile
 
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.errors import RequestError, ServerError
+from diffava_resolve.frames import hit_search
 from diffava_resolve.frames.hits import motion_hits
-from diffava_resolve.session import FoleySettings, Wanted, generate_foley, measure, regenerate, verify
+from diffava_resolve.session import FoleySettings, Wanted, generate_foley, regenerate, verify
 from diffava_resolve.timeline.place import find_clip, foley_clips, select_take
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_range, region_of_timeline
@@ -106,7 +107,7 @@ def test_the_picture_is_measured_once_however_many_takes_of_a_part_are_made(made
         measured.append(picture)
         return motion_hits(picture, on_frame)
 
-    monkeypatch.setattr(measure, "motion_hits", counted)
+    monkeypatch.setattr(hit_search, "motion_hits", counted)
     again(made, tmp_path / "again.otio", part=("f30", "f40"), takes=3)
     assert len(measured) == 1
 
