@@ -57,10 +57,10 @@ def job(seconds: int = 2, **fields) -> FoleyJob:
     return FoleyJob(**{"prompt": "steps on gravel", "sample_count": seconds * SECOND, "seeds": (3, 4), **fields})
 
 
-def run(client, wanted, frames, kept_audio=None, performance=None):
+def run(client, wanted, frames, kept_audio=None, performance=None, **named):
     """All blocks and the result."""
     blocks, events = [], []
-    running = client.generate(wanted, frames, kept_audio, performance, on_event=events.append)
+    running = client.generate(wanted, frames, kept_audio, performance, **named, on_event=events.append)
     while True:
         try:
             blocks.append(next(running))
@@ -210,3 +210,27 @@ def test_a_job_left_early_closes_its_sources_and_the_next_one_runs(client):
     running.close()
     assert pictures.is_closed
     run(client, job(), Pictures(client, 16))
+
+
+def named(client, count, white):
+    """Pictures with the hash of all their bytes."""
+    digest = sha256()
+    for block in Pictures(client, count, white):
+        digest.update(block.tobytes())
+    return {"frames": Pictures(client, count, white), "frames_sha256": digest.hexdigest()}
+
+
+def test_pictures_that_the_server_knows_are_not_asked_for_again(client):
+    first, _, _ = run(client, job(), **named(client, 16, frozenset({11})))
+    again = named(client, 16, frozenset({11}))
+    second, events, _ = run(client, job(seeds=(5,)), **again)
+    assert Started(has_frames=True) in events
+    assert np.flatnonzero(take(second, 0) == 1.0).tolist() == np.flatnonzero(take(first, 0) == 1.0).tolist()
+    assert len(list(again["frames"])) == 16, "pictures were pulled"
+    assert again["frames"].is_closed
+
+
+def test_pictures_that_are_named_and_not_known_are_sent(client):
+    blocks, events, _ = run(client, job(), **named(client, 16, frozenset({13})))
+    assert Started(has_frames=False) in events
+    assert np.flatnonzero(take(blocks, 0) == 1.0).tolist() == [13 * SECOND // 8]

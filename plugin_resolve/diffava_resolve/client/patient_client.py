@@ -19,9 +19,10 @@ from diffava_resolve.client.protocol import (
     Rgb,
     Samples,
     ServerInfo,
+    Started,
     Waiting,
 )
-from diffava_resolve.errors import ServerError
+from diffava_resolve.errors import RequestError, ServerError
 from diffava_resolve.spec import FoleyJob, JobResult, ModelInfo
 
 PATIENCE_S = 600.0
@@ -86,10 +87,22 @@ class PatientClient:
         may_repeat = True
         full_since_s: float | None = None
         named = {"frames_sha256": frames_sha256} if frames_sha256 else {}
+        has_started = False
+
+        def note(event: Event) -> None:
+            nonlocal has_started
+            has_started |= isinstance(event, Started)
+            on_event(event)
+
         while True:
             try:
-                attempt = self.inner.generate(job, frames, kept_audio, performance, **named, on_event=on_event)
+                attempt = self.inner.generate(job, frames, kept_audio, performance, **named, on_event=note)
                 return (yield from arrived.beyond(attempt))
+            except RequestError:
+                # What was named is not what was sent: decoded on another machine, another number of the same name.
+                if not (named and has_started):
+                    raise
+                named = {}
             except ServerError as error:
                 delay_s = min(_USUAL_DELAY_S if error.retry_delay_s is None else error.retry_delay_s, _LONGEST_DELAY_S)
                 if error.reason == _FORGOTTEN and named:

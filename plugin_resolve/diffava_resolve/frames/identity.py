@@ -5,6 +5,7 @@ was written to a moment ago may be written to again without a trace in its times
 """
 
 import os
+import platform
 import stat
 import time
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def identity_of(picture: Picture, frame_format: FrameFormat, now_ns: Callable[[]
         if file is None or max(file.modified_ns, file.changed_ns) > now_ns() - _SETTLED_NS:
             return None
         files.append(file)
-    software = version("diffava-foley"), version("av")
+    software = version("diffava-foley"), version("av"), platform.machine()
     return sha256(repr((picture.region, picture.segments, frame_format, files, software)).encode()).hexdigest()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diffava_resolve.client.patient_client import PatientClient
-from diffava_resolve.client.protocol import Waiting
+from diffava_resolve.client.protocol import Started, Waiting
 from diffava_resolve.client.scripted_client import SCRIPTED_MODEL, ScriptedClient
 from diffava_resolve.errors import RequestError, ServerError
 from diffava_resolve.session.running import running
@@ -142,3 +142,19 @@ def test_pictures_that_the_server_forgot_are_sent():
     takes, _, took_s = made(client, pictures)
     assert np.flatnonzero(takes[0] == 1.0).tolist() == [9 * 6000]
     assert took_s == 0
+
+
+def test_pictures_that_were_named_wrongly_are_sent_without_a_name():
+    """The same file may decode to other bits on another machine that shares the memory."""
+
+    class Strict(ScriptedClient):
+        def generate(self, *arguments, frames_sha256="", **named):
+            if frames_sha256:
+                named["on_event"](Started())
+                raise RequestError("The frames have another hash.")
+            return super().generate(*arguments, **named)
+
+    pictures = Pictures()
+    pictures.sha256 = "ab" * 32
+    takes, _, _ = made(Strict(), pictures)
+    assert np.flatnonzero(takes[0] == 1.0).tolist() == [9 * 6000]
