@@ -63,6 +63,16 @@ class Dispatcher:
         return len(self._waiting)
 
     @property
+    def ready_count(self) -> int:
+        """Those among them that the engine could be given now."""
+        return sum(ticket.is_ready(self._engine.remembered) for ticket in self._waiting.values())
+
+    @property
+    def present_count(self) -> int:
+        """Jobs whose call is open, also those that are done and not yet sent."""
+        return len(self._present)
+
+    @property
     def is_busy(self) -> bool:
         """Whether the engine has a batch."""
         return bool(self._batch)
@@ -116,7 +126,7 @@ class Dispatcher:
         check_memory(job, model, self._config)
         check_room(
             waiting_count=self.waiting_count,
-            present_count=len(self._present),
+            present_count=self.present_count,
             own_count=sum(ticket.turn.client_id == client_id for ticket in self._present),
             is_busy=self.is_busy,
             retry_delay_s=self._retry_delay_s(),
