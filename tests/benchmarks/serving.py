@@ -148,7 +148,7 @@ def _soak(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], 
             take_counts=(1, 1, 2),
             pictures_share=0.5,
             cancel_share=0.16,
-            pause_s=2.0,
+            pause_s=15.0 if arguments.engine else 2.0,
         ),
         each_minute=into(arguments.minutes) if arguments.minutes else lambda line: None,
     )
