@@ -27,8 +27,8 @@ _held_at = ""  # of the job that the engine does now
 
 
 def steered_engine(**fields: Any) -> Any:
-    """A factory of such engines."""
-    return partial(FakeEngine, notes=(NOTE,), on_job=_begin, before_step=_step, **fields)
+    """A factory of such engines, which do one job at a time."""
+    return partial(FakeEngine, notes=(NOTE,), on_job=_begin, before_step=_step, max_batch_rows=1, **fields)
 
 
 def _begin(job: Job) -> None:

@@ -61,5 +61,7 @@ def local_engine(config: ServerConfig) -> EngineFactory:
     """The real engine with these settings."""
     from diffava_server.engine.local import LocalEngine
 
-    engine = functools.partial(LocalEngine, config.models, config.device, config.precision, config.compile)
+    engine = functools.partial(
+        LocalEngine, config.models, config.device, config.precision, config.compile, config.memory_gb
+    )
     return logged(engine, config.log_format)

@@ -75,7 +75,8 @@ def serving(config: ServerConfig, ray_config: RayConfig, engine_factory: EngineF
     _check_free(ray_config.http_port, "127.0.0.1")
     read_or_create_token(config.token_file)
     os.environ.update(environment(config, ray_config))
-    ray.init(include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, log_to_driver=False)
+    # "local": otherwise it would join whatever Ray runs on this machine already.
+    ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, log_to_driver=False)
     try:
         deploy(config, ray_config, engine_factory)
         yield config.listen if has_fixed_address(config.listen) else f"127.0.0.1:{ray_config.port}"

@@ -51,9 +51,8 @@ class FoleyReplica:
             raise StartError(
                 f"This node has no token file {config.token_file}; put the same file at this path on every node."
             )
-        self._token = TokenFile(config.token_file)
-        self._config = config
-        log, watcher = server_log(config.log_format), Unwatched()
+        log, watcher = server_log(config.log_format), Unwatched()  # Ray counts calls, queues and replicas by itself
+        self._token = TokenFile(config.token_file, log.warning)
         self._engine = supervised(engine_factory, config, watcher, log)
         await self._engine.start()
         jobs = Dispatcher(self._engine, config, watcher, log)
@@ -110,7 +109,9 @@ class FoleyReplica:
     async def _checked(self, request: health_pb2.HealthCheckRequest, call: RayCall) -> health_pb2.HealthCheckResponse:
         if request.service not in ("", SERVICE_NAME):
             await call.abort(grpc.StatusCode.NOT_FOUND)
-        return health_pb2.HealthCheckResponse(status=NOT_SERVING if self._engine.refusal() else SERVING)
+        # The server as a whole serves as long as it answers.
+        is_refusing = request.service == SERVICE_NAME and self._engine.refusal() is not None
+        return health_pb2.HealthCheckResponse(status=NOT_SERVING if is_refusing else SERVING)
 
     async def _admit(self, call: RayCall) -> None:
         if not self._token.accepts(bearer_token(call.invocation_metadata())):
