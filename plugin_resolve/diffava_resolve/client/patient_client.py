@@ -1,4 +1,4 @@
-"""A `FoleyClient` that asks again: once for a job that was lost, and for a while where the server is full.
+"""A `FoleyClient` that asks again: once for a job that was lost, and for a while where the server cannot take it yet.
 
 The same request gives the same samples, so what has arrived before is kept and the rest is taken from the next attempt;
 `RunningJob` compares the whole with the hash that the server names. Knows no gRPC.
@@ -26,7 +26,7 @@ from diffava_resolve.errors import RequestError, ServerError
 from diffava_resolve.spec import FoleyJob, JobResult, ModelInfo
 
 PATIENCE_S = 600.0
-_FULL = {"QUEUE_FULL", "RATE_LIMITED"}
+_NOT_NOW = {"QUEUE_FULL", "RATE_LIMITED", "ENGINE_DOWN"}  # the job was not begun, so that it cannot be to blame
 _FORGOTTEN = "PICTURE_FORGOTTEN"
 _USUAL_DELAY_S = 1.0
 _LONGEST_DELAY_S = 30.0
@@ -37,7 +37,7 @@ _TELL_EVERY_S = 1.0
 class PatientClient:
     """Asks `inner` again where that may help; whoever listens to events is told before each wait.
 
-    `patience_s` is how long a full server is asked again, from its first refusal on.
+    `patience_s` is how long a server that is full or has no engine is asked again, from its first refusal on.
     """
 
     inner: FoleyClient
@@ -85,7 +85,7 @@ class PatientClient:
         """
         arrived = _Arrived()
         may_repeat = True
-        full_since_s: float | None = None
+        refused_since_s: float | None = None
         named = {"frames_sha256": frames_sha256} if frames_sha256 else {}
         has_started = False
 
@@ -107,10 +107,10 @@ class PatientClient:
                 delay_s = min(_USUAL_DELAY_S if error.retry_delay_s is None else error.retry_delay_s, _LONGEST_DELAY_S)
                 if error.reason == _FORGOTTEN and named:
                     named, delay_s = {}, 0.0
-                elif error.reason in _FULL:
+                elif error.reason in _NOT_NOW:
                     now_s = self.clock_s()
-                    full_since_s = now_s if full_since_s is None else full_since_s
-                    left_s = full_since_s + self.patience_s - now_s
+                    refused_since_s = now_s if refused_since_s is None else refused_since_s
+                    left_s = refused_since_s + self.patience_s - now_s
                     if left_s <= 0:
                         raise
                     delay_s = min(delay_s, left_s)
