@@ -21,7 +21,7 @@ from diffava_proto.v1 import foley_pb2, foley_pb2_grpc
 from diffava_server.config import ServerConfig
 from diffava_server.engine.protocol import EngineFactory
 from diffava_server.engine.supervisor import SupervisedEngine, supervised
-from diffava_server.errors import ServerError, StartError, UnknownModelError
+from diffava_server.errors import EngineDownError, ServerError, StartError, UnknownModelError
 from diffava_server.jobs.dispatch import Dispatcher
 from diffava_server.jobs.idle import Activity
 from diffava_server.listening import Door, build_server, open_door
@@ -38,6 +38,8 @@ from diffava_server.rpc.interceptors import AdmissionInterceptor, TokenIntercept
 from diffava_server.rpc.service import FoleyService
 
 SERVICE_NAME = foley_pb2.DESCRIPTOR.services_by_name["FoleyService"].full_name
+LOADING = "The server is loading its models and takes no job yet; please try again in a moment."
+LOADING_RETRY_S = 5.0
 LAST_WORDS_S = 1.0  # in which answers that are under way reach their clients once no job is left
 
 
@@ -72,30 +74,34 @@ async def running(
     jobs = Dispatcher(engine, config, metrics, log)
     refusals = Refusals(metrics, log)
     limits = CallLimits(config.max_calls_per_minute, config.max_open_calls)
+    loading: ServerError | None = EngineDownError(LOADING, retry_delay_s=LOADING_RETRY_S)
     async with AsyncExitStack() as stack:
         server = build_server(
             config,
             (
                 TokenInterceptor(token.accepts, refusals),
-                AdmissionInterceptor(limits, drain, config.upload_idle_s, refusals),
+                AdmissionInterceptor(lambda: loading, limits, drain, config.upload_idle_s, refusals),
             ),
         )
         service = FoleyService(jobs, activity, metrics, config, software_version, log)
         foley_pb2_grpc.add_FoleyServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
         _add_health_and_reflection(server, health, with_reflection=config.is_local)
-        # Bound before the models are loaded, so that a second server is refused at once and not after a minute.
+        # Before the models are loaded: a second server is refused at once, and probes are answered meanwhile.
         door = open_door(server, config, log.warning)
         metrics_address = stack.enter_context(_metrics_shown(config, metrics, health, engine, door))
         stack.push_async_callback(server.stop, 0)
         stack.push_async_callback(drain.settled)
         stack.push_async_callback(engine.close)
+        health.engine_changed(is_up=False)
+        await health.told()
+        await server.start()
         try:
             await engine.start()
         except ServerError as error:
             raise StartError(str(error), exit_code=2 if isinstance(error, UnknownModelError) else 1) from error
         jobs.start()
         stack.push_async_callback(jobs.close)
-        await server.start()
+        loading = None
         await health.told()
         state = _state(config, door, engine, software_version)
         stack.enter_context(published(state, config.state_file))

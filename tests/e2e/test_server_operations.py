@@ -10,11 +10,13 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from diffava.cli.command import run as run_command
 from diffava_proto.v1 import foley_pb2 as pb
@@ -143,6 +145,39 @@ async def test_an_engine_that_dies_again_and_again_is_told_of_and_comes_back(tmp
         text = await asyncio.to_thread(metrics_text, calls.server.metrics_address)
     assert 'diffava_engine_losses_total{reason="died"} 3.0' in text
     assert capsys.readouterr().out.splitlines() == ["NOT_SERVING", "SERVING"]
+
+
+def wait_for_the_file(path, engine):
+    """Builds the engine once the file is there."""
+    while not path.exists():
+        time.sleep(0.01)
+    return engine()
+
+
+async def test_a_server_that_loads_its_models_answers_probes_and_asks_jobs_to_come_again(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    factory = partial(wait_for_the_file, tmp_path / "loaded", FakeEngine)
+    starting = running_server(tmp_path, factory, listen=address)
+    server = asyncio.create_task(starting.__aenter__())
+    async with grpc.aio.insecure_channel(address) as channel:
+        service = health_pb2.HealthCheckRequest(service="diffava.v1.FoleyService")
+        answer = await health_pb2_grpc.HealthStub(channel).Check(service, wait_for_ready=True, timeout=60)
+        assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        token = (tmp_path / "token").read_text().strip()
+        stub = foley_pb2_grpc.FoleyServiceStub(channel)
+        for call in (
+            stub.GetServerInfo(pb.GetServerInfoRequest(), metadata=bearer(token)),
+            stub.Generate(iter([header()]), metadata=bearer(token)),
+        ):
+            refusal = await refusal_of(call)
+            assert (refusal.code, refusal.reason, refusal.is_retryable) == ("UNAVAILABLE", "ENGINE_DOWN", True)
+            assert "loading its models" in refusal.sentence
+        (tmp_path / "loaded").touch()
+        calls = await server
+        assert [answer async for answer in calls.open(header())][-1].WhichOneof("event") == "done"
+    await starting.__aexit__(None, None, None)
 
 
 async def test_a_running_server_takes_over_a_rotated_token(tmp_path):

@@ -56,16 +56,25 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):
 
 
 class AdmissionInterceptor(grpc.aio.ServerInterceptor):
-    """Refuses calls of a client that asks too often, and new jobs while the server drains.
+    """Refuses calls of a client that asks too often, new jobs while the server drains, and all calls until it is ready.
 
     Args:
+        refusal: Why nothing is answered yet, if so.
         limits: How often and how much at once.
         drain: Whether new jobs are taken.
         read_idle_s: How long the one message of a unary call may take.
         on_refusal: Told of each refusal, and whom it met.
     """
 
-    def __init__(self, limits: CallLimits, drain: Drain, read_idle_s: float, on_refusal: OnRefusal) -> None:
+    def __init__(
+        self,
+        refusal: Callable[[], ServerError | None],
+        limits: CallLimits,
+        drain: Drain,
+        read_idle_s: float,
+        on_refusal: OnRefusal,
+    ) -> None:
+        self._refusal = refusal
         self._limits = limits
         self._drain = drain
         self._read_idle_s = read_idle_s
@@ -80,9 +89,11 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):
 
         async def admitted(requests: Any, context: Context) -> None:
             # Probes are counted apart: a client that asks too often must not make the server look dead.
-            kind = "health" if method.startswith(HEALTH_PREFIX) else "calls"
+            is_health = method.startswith(HEALTH_PREFIX)
             try:
-                with self._limits.entered((client_identity(context), kind)):
+                with self._limits.entered((client_identity(context), "health" if is_health else "calls")):
+                    if not is_health and (refusal := self._refusal()) is not None:
+                        raise refusal
                     if method == JOB_METHOD:
                         await self._drain.run(handle(requests, context))
                     else:
