@@ -52,9 +52,8 @@ def build(settings: dict[str, Any]) -> serve.Application:
     Raises:
         StartError: A setting is unknown or out of bounds.
     """
-    ray_settings = settings.pop("ray", {})
-    config = read_config(**settings)
-    return application(config, read_ray_config(**ray_settings), local_engine(config))
+    config = read_config(**{name: value for name, value in settings.items() if name != "ray"})
+    return application(config, read_ray_config(**settings.get("ray", {})), local_engine(config))
 
 
 def local_engine(config: ServerConfig) -> EngineFactory:
