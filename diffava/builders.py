@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from accelerate import init_empty_weights
 
 from diffava.checkpoints.embedded import embedded_folder
-from diffava.checkpoints.folder import read_part, weights_sha256, write_folder
+from diffava.checkpoints.folder import parameter_counts, read_part, weights_sha256, write_folder
 from diffava.checkpoints.manifest import CONFIG, read_manifest, weights_sha256_of
 from diffava.checkpoints.resting import RestingWeights
 from diffava.compute import Compute
@@ -89,31 +90,74 @@ def open_model(
         ConfigError: There is no such model, no weights of it are here, or it cannot compute as `compute` says.
         CheckpointError: As `load`.
     """
-    name = str(name_or_folder)
-    if name not in preset_names() and Path(name_or_folder).is_dir():
-        return load(Path(name_or_folder), device, compute)
-    config = load_config(name)
-    folder = embedded_folder(name)
+    folder = saved_folder(name_or_folder)
     if folder is not None:
         return load(folder, device, compute)
+    config = load_config(str(name_or_folder))
+    if compute.precision == "bfloat16" or compute.is_compiled:
+        raise ConfigError(
+            f"'{config.name}' has random weights, which compute in float32 and step by step; leave out --precision and "
+            "--compile, or give the folder of a saved model."
+        )
+    return build(config, device=device)
+
+
+def saved_folder(name_or_folder: str | Path) -> Path | None:
+    """Where the weights are of the model that a command names; None for one that is meant to have random weights.
+
+    Raises:
+        ConfigError: There is no such model, or no weights of it are here.
+    """
+    name = str(name_or_folder)
+    if name not in preset_names() and Path(name_or_folder).is_dir():
+        return Path(name_or_folder)
+    config = load_config(name)
+    folder = embedded_folder(name)
+    if folder is not None or config.has_random_weights:
+        return folder
     if config.needs_published_weights and config.control is None:
-        return load(converted_folder(config), device, compute)
+        return converted_folder(config)
     if config.needs_published_weights:
         raise ConfigError(
             f"The control branch of '{name}' is not trained, and nobody publishes one; train it with `diffava train "
             "control`, and give the folder that it makes."
         )
-    if config.has_random_weights:
-        if compute.precision == "bfloat16" or compute.is_compiled:
-            raise ConfigError(
-                f"'{name}' has random weights, which compute in float32 and step by step; leave out --precision and "
-                "--compile, or give the folder of a saved model."
-            )
-        return build(config, device=device)
     raise ConfigError(
         f"The model '{name}' has no weights here; train it with `diffava train {name}`, or give the folder of a saved "
         "model. To try the commands alone, 'nano' has random weights."
     )
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a saved model without reading its weights: they are verified, and counted by its parts."""
+
+    config: ModelConfig
+    weights_sha256: str
+    parameter_counts: Mapping[str, int]
+
+    def weights_bytes(self, device: torch.device | str, compute: Compute) -> int:
+        """What its weights take in memory at most at a time."""
+        config, device = self.config, torch.device(device)
+        dtypes = _dtypes(config, compute.dtype(config, device))
+        sizes = {
+            name: count * dtypes.get(name, torch.float32).itemsize for name, count in self.parameter_counts.items()
+        }
+        if not compute.rests(config, device):
+            return sum(sizes.values())
+        of_stages = [sum(sizes.pop(name, 0) for name in names) for names in PARTS_OF_STAGE.values()]
+        return max(of_stages) + sum(sizes.values())
+
+
+def describe(folder: Path) -> Description:
+    """Say what is in a folder that `save` wrote, after every file's hash has been checked.
+
+    Raises:
+        CheckpointError: A file is missing, changed or does not fit.
+        ConfigError: The configuration is of another version of this software.
+    """
+    config = config_from_dict(read_manifest(folder), f"{folder / CONFIG}")
+    return Description(config, weights_sha256_of(folder), parameter_counts(folder))
 
 
 def save(
@@ -171,6 +215,14 @@ def load(folder: Path, device: torch.device | str = "cpu", compute: Compute = AS
     # Of weights as the file has them: rounded for the machine they are no other weights.
     sha256 = weights_sha256_of(folder) if resting is not None or dtypes else ""
     return assemble(config, parts, tokenizer, device, sha256, resting, compute.is_compiled)
+
+
+def described_by(pipeline: FoleyPipeline) -> Description:
+    """The same of a pipeline whose weights are all in memory."""
+    counts = {
+        name: sum(tensor.numel() for tensor in part.state_dict().values()) for name, part in pipeline.parts.items()
+    }
+    return Description(pipeline.config, pipeline.weights_sha256, counts)
 
 
 def assemble(

@@ -41,7 +41,7 @@ class FoleyPipeline:
         self.config, self.spec, self.name, self.weights_sha256 = config, spec, config.name, weights_sha256
         self.features, self.conditioner, self.diffusion, self.synthesis = features, conditioner, diffusion, synthesis
         self.parts = parts
-        self._awake = awake or (lambda stage: nullcontext())
+        self.rests, self._awake = awake is not None, awake or (lambda stage: nullcontext())
 
     def notes(self, request: FoleyRequest) -> tuple[str, ...]:
         """What a person should know about this request before they hear it, a sentence each."""

@@ -6,6 +6,7 @@ Knows named tensors, not which classes they belong to.
 """
 
 import hashlib
+import math
 import os
 import shutil
 import tempfile
@@ -50,6 +51,23 @@ def _add_part(digest: Any, part: str, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{part}.{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(_bytes(tensor))
+
+
+def parameter_counts(folder: Path) -> dict[str, int]:
+    """How many numbers each part has, by the heads of its file.
+
+    Raises:
+        CheckpointError: A file cannot be read.
+    """
+    counts = {}
+    for path in sorted(folder.glob(f"*/{WEIGHTS}")):
+        try:
+            with safe_open(path, "pt") as file:
+                shapes = [file.get_slice(name).get_shape() for name in sorted(file.keys())]
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"{path} cannot be read ({error}); fetch or save the model again.") from error
+        counts[path.parent.name] = sum(math.prod(shape) for shape in shapes)
+    return counts
 
 
 def write_folder(

@@ -47,6 +47,9 @@ class ServerConfig(BaseSettings):
         "auto", description="auto: what a model wants, if this machine is fast at it, or else float32"
     )
     compile: bool = Field(False, description="steps as CUDA graphs: slow to start, then faster")
+    memory_gb: float | None = Field(
+        None, gt=0, description="for the weights of all models; what was used last stays; empty: all are loaded"
+    )
     token_file: Path = Field(default_factory=default_token_file, description="made with a fresh token if absent")
     state_file: Path | None = Field(None, description="JSON with the address and the process, while the server answers")
     idle_exit_s: float | None = Field(None, gt=0, description="end after this long without a call; empty: never")

@@ -29,6 +29,7 @@ def serve(
     device: Annotated[str | None, Parameter(group=_COMPUTES)] = None,
     precision: Annotated[Precision | None, Parameter(group=_COMPUTES)] = None,
     compile: Annotated[bool, Parameter(group=_COMPUTES, negative=())] = False,
+    memory_gb: Annotated[float | None, Parameter(group=_COMPUTES)] = None,
     config: Annotated[Path | None, Parameter(group=_RUNS)] = None,
     print_config: Annotated[bool, Parameter(group=_RUNS, negative=())] = False,
     metrics: Annotated[str | None, Parameter(group=_RUNS)] = None,
@@ -58,6 +59,7 @@ def serve(
         device: Where models compute: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         precision: What models compute in: auto (what each wants, if this machine is fast at it), float32 or bfloat16.
         compile: Make CUDA graphs of the denoisers' steps: the first job of each length waits, later ones are faster.
+        memory_gb: For the weights of all models; whichever waited longest is let go for another. Without it all stay.
         config: A TOML file of settings.
         print_config: Show every setting as such a file, and where it came from, and end.
         metrics: HOST:PORT on loopback, where Prometheus finds /metrics; /healthz is there too.
@@ -82,6 +84,7 @@ def serve(
         "device": device,
         "precision": precision,
         "compile": compile or None,
+        "memory_gb": memory_gb,
         "metrics": metrics,
         "log_format": log_format,
         "log_prompts": log_prompts or None,
@@ -138,7 +141,9 @@ def _engine(settings: ServerConfig) -> Any:
     from diffava_server.engine.local import LocalEngine
     from diffava_server.operations.logs import logged
 
-    engine = functools.partial(LocalEngine, settings.models, settings.device, settings.precision, settings.compile)
+    engine = functools.partial(
+        LocalEngine, settings.models, settings.device, settings.precision, settings.compile, settings.memory_gb
+    )
     return logged(engine, settings.log_format)
 
 

@@ -1,31 +1,21 @@
-"""The model library behind the `Engine` protocol: plain values in, plain values out. The only importer of `diffava`.
+"""The model library behind the `Engine` protocol: seats in, samples out. Knows no network.
 
-Knows no network. torch is loaded when an engine is built, which happens in the worker process alone.
+torch is loaded when an engine is built, which happens in the worker process alone.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from diffava_server.config import Precision
-from diffava_server.engine.protocol import Audio, EngineModel, FrameBlock, Job, Note, Progress, Seat
-from diffava_server.errors import (
-    EngineFailedError,
-    InvalidRequestError,
-    JobCancelledError,
-    OutOfMemoryError,
-    ServerError,
-    UnknownModelError,
-)
+from diffava_server.engine.device import found_device, let_threads_sleep
+from diffava_server.engine.protocol import EngineModel, Job, Seat, picture_key
+from diffava_server.errors import EngineFailedError, UnknownModelError
 
 if TYPE_CHECKING:
-    import torch
-
     from diffava.pipeline import FoleyPipeline
-    from diffava.spec import FoleyRequest, Frames
+
+WARM_UP_S = 0.5
 
 
 class LocalEngine:
@@ -36,84 +26,77 @@ class LocalEngine:
         device: As torch calls it, or "auto": the first CUDA GPU, or else the CPU.
         precision: "auto" is what each model wants of a machine that is fast at it, float32 elsewhere.
         is_compiled: Whether the denoisers' steps become CUDA graphs.
+        memory_gb: What the weights of all models that are in memory may take, in GB; None: all are loaded at once.
 
     Raises:
         UnknownModelError: A name is neither, its folder is damaged, another model has the same name, or a model
             cannot compute as it is told to.
-        EngineFailedError: This machine, or this build of torch, has no such device.
+        EngineFailedError: This machine, or this build of torch, has no such device, a model is too large for the
+            memory, or it cannot make a short sound.
     """
 
     def __init__(
-        self, names: tuple[str, ...], device: str = "auto", precision: Precision = "auto", is_compiled: bool = False
+        self,
+        names: tuple[str, ...],
+        device: str = "auto",
+        precision: Precision = "auto",
+        is_compiled: bool = False,
+        memory_gb: float | None = None,
     ) -> None:
         for name in names:
             _check_known(name)  # before torch is loaded, which takes seconds: a typing mistake is answered at once
-        _let_threads_sleep()
-        found = _device(device)
-        self._pipelines: dict[str, FoleyPipeline] = {}
-        for name in dict.fromkeys(names):
-            pipeline = _open(name, found, precision, is_compiled)
-            if pipeline.name in self._pipelines:
-                raise UnknownModelError(
-                    f"Two of the models are called '{pipeline.name}', the second from '{name}', and clients ask for a "
-                    "model by its name; serve one of them."
-                )
-            self._pipelines[pipeline.name] = pipeline
+        let_threads_sleep()
+        found = found_device(device)
+        from diffava.compute import Compute
+        from diffava_server.engine.shelf import ModelShelf, Opening
+
+        compute = Compute(precision, may_rest=True, is_compiled=is_compiled)
+        limit_bytes = None if memory_gb is None else round(memory_gb * 1e9)
+        self._shelf = ModelShelf(names, Opening(found, compute, limit_bytes))
+        for pipeline in self._shelf.loaded().values():
+            _warm_up(pipeline)
 
     def models(self) -> tuple[EngineModel, ...]:
         """As `Engine.models`."""
-        return tuple(_describe(pipeline) for pipeline in self._pipelines.values())
+        return self._shelf.models()
 
     def remembered(self) -> frozenset[str]:
-        """As `Engine.remembered`: nothing yet."""
-        return frozenset()
+        """As `Engine.remembered`."""
+        return frozenset(
+            picture_key(
+                Job(
+                    name,
+                    prompt="",
+                    sample_count=key.sample_count,
+                    seeds=(),
+                    cut_samples=key.cut_samples,
+                    frame_count=key.frame_count,
+                    frames_sha256=key.frames_sha256,
+                )
+            )
+            for name, pipeline in self._shelf.loaded().items()
+            for key in pipeline.features.remembered()
+        )
 
     def run(self, seats: Sequence[Seat]) -> None:
-        """As `Engine.run`, one seat after another."""
+        """As `Engine.run`."""
+        from diffava.errors import RequestError
+        from diffava.spec import Waveform
+        from diffava_server.engine.conversion import audio_of
+        from diffava_server.engine.sitting import Sitting, told
+
+        pipeline = self._shelf.pipeline(seats[0].job.model)
+        sittings: list[Sitting] = []
         for seat in seats:
             try:
-                self._run(seat)
-            except ServerError as error:
-                seat.end(error)
+                sittings.append(Sitting(seat, pipeline))
+            except RequestError as error:
+                seat.end(told(error))
+        for number, made in pipeline.generate_together([sitting.cue for sitting in sittings]):
+            if isinstance(made, Waveform):
+                sittings[number].seat.emit(audio_of(made))
             else:
-                seat.end()
-
-    def _run(self, seat: Seat) -> None:
-        import torch
-
-        from diffava import errors
-
-        job, emit = seat.job, seat.emit
-        pipeline = self._pipelines.get(job.model)
-        if pipeline is None:
-            raise UnknownModelError(f"This engine has no model '{job.model}', only {', '.join(self._pipelines)}.")
-        size = pipeline.spec.frame_size_pixels
-        try:
-            request = _request(job)
-            for note in pipeline.notes(request):
-                emit(Note(note))
-            blocks = pipeline.generate(
-                request,
-                (_tensor(block, size) for block in seat.frames()),
-                on_progress=lambda p: emit(Progress(p.stage, p.completed, p.total)),
-                is_cancelled=seat.is_cancelled,
-            )
-            for block in blocks:
-                pcm_f32le = block.samples.detach().cpu().numpy().astype("<f4", copy=False).tobytes()
-                emit(Audio(block.take, block.first_sample, pcm_f32le))
-        except errors.CancelledError as error:
-            raise JobCancelledError("The job was cancelled.") from error
-        except errors.RequestError as error:
-            raise InvalidRequestError(str(error)) from error
-        except errors.DiffavaError as error:
-            raise EngineFailedError(str(error)) from error
-        except RuntimeError as error:
-            # On the CPU torch raises no class of its own for it.
-            if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
-                raise
-            raise OutOfMemoryError(
-                "The memory did not suffice for this job; ask for a shorter range, fewer takes or a smaller model."
-            ) from error
+                sittings[number].end(made.error)
 
 
 def _check_known(name: str) -> None:
@@ -125,98 +108,24 @@ def _check_known(name: str) -> None:
         )
 
 
-def _let_threads_sleep() -> None:
-    """Make torch's CPU threads sleep while they wait for each other; read once, when torch is first loaded.
+def _warm_up(pipeline: "FoleyPipeline") -> None:
+    """Make a short sound with pictures, so that the first editor does not wait for what is done once alone.
 
-    By default they spin, each holding a core. Beside a busy editor every one of thousands of short steps then waits
-    for a thread that has no core: measured ten times slower and more (`tests/benchmarks/README.md`).
+    Not where weights leave the memory between uses: they would be read for it, and read again for the first job.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-def _device(asked: str) -> "torch.device":
-    """Metal is used only when asked for: no model of ours has been seen running on it."""
     import torch
 
-    kind = asked.partition(":")[0]
-    if kind == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}[kind]
-    device = torch.device(asked)
-    if (device.index or 0) >= found:
-        raise EngineFailedError(
-            f"The device {asked} was asked for, and torch {torch.__version__} finds {found} of kind {kind} on this "
-            "machine; start the server with --device auto, or run `diffava doctor`."
-        )
-    return device
-
-
-def _open(name: str, device: "torch.device", precision: Precision, is_compiled: bool) -> "FoleyPipeline":
-    from diffava.builders import open_model
-    from diffava.compute import Compute
     from diffava.errors import DiffavaError
+    from diffava.spec import FoleyRequest, Frames
 
+    if pipeline.rests:
+        return
+    spec = pipeline.spec
+    sample_count = round(WARM_UP_S * spec.output_rate_hz)
+    frame_count, size = spec.video_frames(sample_count), spec.frame_size_pixels
+    request = FoleyRequest("a door", sample_count, frame_count=frame_count, step_count=1, guidance_scale=2.0)
     try:
-        return open_model(name, device, Compute(precision, may_rest=True, is_compiled=is_compiled))
+        for _ in pipeline.generate(request, [Frames(0, torch.zeros(frame_count, size, size, 3, dtype=torch.uint8))]):
+            pass
     except DiffavaError as error:
-        raise UnknownModelError(f"The model '{name}' cannot be loaded: {error}") from error
-
-
-def _describe(pipeline: "FoleyPipeline") -> EngineModel:
-    config, spec = pipeline.config, pipeline.spec
-    return EngineModel(
-        name=pipeline.name,
-        weights_sha256=pipeline.weights_sha256,
-        licence=config.licence,
-        commercial_use_allowed=config.commercial_use_allowed,
-        frame_rate=spec.frame_rate,
-        frame_width_pixels=spec.frame_size_pixels,
-        frame_height_pixels=spec.frame_size_pixels,
-        sample_rate_hz=spec.output_rate_hz,
-        default_step_count=config.defaults.step_count,
-        default_guidance_scale=config.defaults.guidance_scale,
-        default_sampler=config.defaults.sampler,
-        warning=config.warning,
-        has_timing_guide=config.has_timing_guide,
-    )
-
-
-def _request(job: Job) -> "FoleyRequest":
-    from diffava.spec import FoleyRequest, KeptPart
-
-    kept = None
-    if job.kept is not None:
-        waveform = _waveform(job.kept.pcm_f32le)
-        kept = KeptPart(waveform, job.kept.regenerate_start_sample, job.kept.regenerate_stop_sample)
-    performance_f32le = job.guide.performance_f32le
-    return FoleyRequest(
-        prompt=job.prompt,
-        sample_count=job.sample_count,
-        seeds=job.seeds,
-        negative_prompt=job.negative_prompt,
-        cut_samples=job.cut_samples,
-        frame_count=job.frame_count,
-        step_count=job.step_count,
-        guidance_scale=job.guidance_scale,
-        sampler=job.sampler,
-        kept=kept,
-        guide=job.guide.source,
-        guide_strength=job.guide.strength,
-        hit_samples=job.guide.hit_samples,
-        performance=None if performance_f32le is None else _waveform(performance_f32le),
-    )
-
-
-def _waveform(pcm_f32le: bytes) -> "torch.Tensor":
-    import torch
-
-    return torch.from_numpy(np.frombuffer(pcm_f32le, "<f4").astype(np.float32))
-
-
-def _tensor(block: FrameBlock, size_pixels: int) -> "Frames":
-    import torch
-
-    from diffava.spec import Frames
-
-    rgb = np.frombuffer(block.rgb24, np.uint8).reshape(block.frame_count, size_pixels, size_pixels, 3)
-    return Frames(block.first_frame, torch.from_numpy(rgb.copy()))
+        raise EngineFailedError(f"The model '{pipeline.name}' was loaded and cannot make a sound: {error}") from error

@@ -1,19 +1,20 @@
+import hashlib
 import os
 import subprocess
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from diffava_server.engine import local
+from diffava.builders import build, save
+from diffava.compute import Compute
+from diffava_server.engine import shelf
 from diffava_server.engine.local import LocalEngine
-from diffava_server.engine.protocol import Job, Note, TimingGuide
-from diffava_server.errors import EngineFailedError, OutOfMemoryError, UnknownModelError
+from diffava_server.engine.protocol import Audio, FrameBlock, Job, Note, TimingGuide, picture_key
+from diffava_server.errors import EngineFailedError, OutOfMemoryError, PictureForgottenError, UnknownModelError
 from support.seats import CollectingSeat
-
-torch = pytest.importorskip("torch")
 
 JOB = Job(model="nano", prompt="a door", sample_count=4800, seeds=(1,))
 
@@ -37,19 +38,15 @@ def test_auto_takes_the_cpu_where_there_is_no_gpu(monkeypatch):
 
 def test_how_models_compute_is_passed_on_to_each(monkeypatch):
     """A server decides by the model and the machine; weights may rest, since nobody but it reads them."""
-    from diffava import builders
-    from diffava.compute import Compute
-
     asked = []
 
     def open_model(name, device, compute):
         asked.append((name, str(device), compute))
-        return SimpleNamespace(name=name)
+        return build("nano")
 
-    monkeypatch.setattr(builders, "open_model", open_model)
-    LocalEngine(("nano", "mini"), "cpu", "bfloat16", True)
-    compute = Compute("bfloat16", may_rest=True, is_compiled=True)
-    assert asked == [("nano", "cpu", compute), ("mini", "cpu", compute)]
+    monkeypatch.setattr(shelf, "open_model", open_model)
+    LocalEngine(("nano",), "cpu", "bfloat16", True)
+    assert asked == [("nano", "cpu", Compute("bfloat16", may_rest=True, is_compiled=True))]
     LocalEngine(("nano",), "cpu")
     assert asked[-1] == ("nano", "cpu", Compute("auto", may_rest=True))
 
@@ -67,57 +64,83 @@ def test_threads_sleep_while_they_wait_unless_told_otherwise(given, found):
     assert done.stdout.strip() == found
 
 
-def test_two_models_of_one_name_are_refused(monkeypatch, tmp_path):
+def test_two_models_of_one_name_are_refused(tmp_path):
     """The second would take the first one's place, and a client would not know which of them made its sound."""
-    monkeypatch.setattr(local, "_open", lambda name, *how: SimpleNamespace(name="nano"))
+    save(build("nano"), tmp_path / "other")
     with pytest.raises(UnknownModelError, match="Two of the models are called 'nano', the second from"):
-        LocalEngine(("nano", str(tmp_path)), "cpu")
+        LocalEngine(("nano", str(tmp_path / "other")), "cpu")
 
 
 @pytest.mark.parametrize("ask_for_memory", [lambda: torch.empty(1 << 50), lambda: fail(torch.OutOfMemoryError())])
-def test_a_job_too_large_for_the_memory_is_told_so(monkeypatch, ask_for_memory):
-    with pytest.raises(OutOfMemoryError, match="ask for a shorter range, fewer takes or a smaller model"):
-        run_with(monkeypatch, ask_for_memory)
-
-
-def test_another_error_of_torch_is_not_taken_for_a_want_of_memory(monkeypatch):
-    with pytest.raises(RuntimeError, match="shapes differ"):
-        run_with(monkeypatch, lambda: fail(RuntimeError("shapes differ")))
+def test_a_job_too_large_for_the_memory_is_told_so_and_the_next_one_is_done(monkeypatch, ask_for_memory):
+    engine = LocalEngine(("nano",), "cpu")
+    (pipeline,) = engine._shelf.loaded().values()
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "conditioner", lambda *_: ask_for_memory())
+        with pytest.raises(OutOfMemoryError, match="ask for a shorter range, fewer takes or a smaller model"):
+            run(engine, JOB)
+    assert run(engine, JOB).errors == [None]
 
 
 def test_the_timing_guide_and_the_notes_pass_between_the_server_and_the_model(monkeypatch):
     """Whatever a field of the request would be lost here, the model would follow the picture and nobody would know."""
-    asked, said = [], []
+    engine = LocalEngine(("nano",), "cpu")
+    (pipeline,) = engine._shelf.loaded().values()
+    asked = []
 
     def notes(request):
         asked.append(request)
         return ("The nearest is wind.",)
 
-    pipeline = SimpleNamespace(
-        name="nano", spec=SimpleNamespace(frame_size_pixels=8), generate=lambda *_, **__: iter(()), notes=notes
-    )
-    monkeypatch.setattr(local, "_open", lambda name, *how: pipeline)
+    monkeypatch.setattr(pipeline, "notes", notes)
     performed = np.linspace(-0.5, 0.5, JOB.sample_count, dtype="<f4")
-    job = replace(JOB, guide=TimingGuide("none", 0.5, (3, 70), performed.tobytes()))
-    LocalEngine(("nano",), "cpu").run([CollectingSeat(job, emit=said.append)])
+    seat = CollectingSeat(replace(JOB, guide=TimingGuide("none", 0.5, (3, 70), performed.tobytes())))
+    engine.run([seat])
     (request,) = asked
     assert (request.guide, request.guide_strength, request.hit_samples) == ("none", 0.5, (3, 70))
     assert np.array_equal(request.performance.numpy(), performed)
-    assert said == [Note("The nearest is wind.")]
+    assert seat.events[0] == Note("The nearest is wind.")
 
 
-def run_with(monkeypatch, generate):
-    """Run a job on a pipeline that does `generate` instead."""
-    pipeline = SimpleNamespace(
-        name="nano",
-        spec=SimpleNamespace(frame_size_pixels=8),
-        generate=lambda *_, **__: generate(),
-        notes=lambda _: (),
-    )
-    monkeypatch.setattr(local, "_open", lambda name, *how: pipeline)
-    seat = CollectingSeat(JOB, emit=pytest.fail)
-    LocalEngine(("nano",), "cpu").run([seat])
-    raise seat.errors[0]
+def test_what_ends_the_frames_of_one_seat_ends_it_and_no_other():
+    engine = LocalEngine(("nano",), "cpu")
+    with_frames = replace(JOB, frame_count=1, frames_sha256=b"?" * 32)
+    forgotten = CollectingSeat(with_frames, forgetting())
+    staying = CollectingSeat(JOB)
+    engine.run([forgotten, staying])
+    (error,) = forgotten.errors
+    assert isinstance(error, PictureForgottenError)
+    assert staying.errors == [None]
+    assert staying.events == run(engine, JOB).events
+
+
+def test_pictures_that_came_once_are_known_by_the_key_of_their_hash():
+    engine = LocalEngine(("nano",), "cpu")
+    (model,) = engine.models()
+    rgb24 = bytes(range(256)) * (model.frame_bytes // 256)
+    job = replace(JOB, frame_count=1)
+    first = run(engine, job, [FrameBlock(0, 1, rgb24)])
+    named = replace(job, frames_sha256=hashlib.sha256(rgb24).digest())
+    assert picture_key(named) in engine.remembered()
+    assert sounds_of(run(engine, named, forgetting())) == sounds_of(first)
+
+
+def forgetting():
+    raise PictureForgottenError("Send the job again with its frames.")
+    yield
+
+
+def run(engine, job, frames=()):
+    """A batch of one."""
+    seat = CollectingSeat(job, frames)
+    engine.run([seat])
+    if seat.errors != [None]:
+        raise seat.errors[0]
+    return seat
+
+
+def sounds_of(seat):
+    return [event.pcm_f32le for event in seat.events if isinstance(event, Audio)]
 
 
 def fail(error):
@@ -127,5 +150,5 @@ def fail(error):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_auto_takes_the_gpu():
-    (pipeline,) = LocalEngine(("nano",))._pipelines.values()
+    (pipeline,) = LocalEngine(("nano",))._shelf.loaded().values()
     assert pipeline.parts["unet"].device.type == "cuda"

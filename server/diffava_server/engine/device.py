@@ -1,0 +1,62 @@
+"""The device that models compute on: which one, and how much memory it has. Loads torch when it is asked."""
+
+import os
+from typing import TYPE_CHECKING
+
+from diffava_server.errors import EngineFailedError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def let_threads_sleep() -> None:
+    """Make torch's CPU threads sleep while they wait for each other; read once, when torch is first loaded.
+
+    By default they spin, each holding a core. Beside a busy editor every one of thousands of short steps then waits
+    for a thread that has no core: measured ten times slower and more (`tests/benchmarks/README.md`).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def found_device(asked: str) -> "torch.device":
+    """The device that is asked for. Metal only when asked for: no model of ours has been seen running on it.
+
+    Raises:
+        EngineFailedError: This machine, or this build of torch, has no such device.
+    """
+    import torch
+
+    kind = asked.partition(":")[0]
+    if kind == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}[kind]
+    device = torch.device(asked)
+    if (device.index or 0) >= found:
+        raise EngineFailedError(
+            f"The device {asked} was asked for, and torch {torch.__version__} finds {found} of kind {kind} on this "
+            "machine; start the server with --device auto, or run `diffava doctor`."
+        )
+    return device
+
+
+def device_bytes(device: "torch.device") -> int:
+    """The device's memory in all; 0 where nothing tells it."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[1])
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows has no such call, and not every system the names
+        return 0
+
+
+def give_back(device: "torch.device") -> None:
+    """Return freed memory to the device, so that another model or another program finds it."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
