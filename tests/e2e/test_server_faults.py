@@ -1,16 +1,21 @@
-"""An engine that is killed, hangs or runs out of memory, and a clock that jumps: who notices, and who does not."""
+"""An engine that is killed, hangs or is out of memory, a server that is killed, a clock that jumps: who notices."""
 
 import asyncio
 import os
 import signal
+import sys
+import tempfile
 import time
 from functools import partial
 
 import grpc
+import numpy as np
 import pytest
 
+from diffava_proto.v1 import foley_pb2_grpc
 from diffava_server.engine.fake import FakeEngine
-from support.server import RATE_HZ, Gate, Refusal, header, refusal_of, running_server, until
+from support.server import RATE_HZ, Gate, Refusal, frame_messages, header, refusal_of, running_server, until
+from support.serving.loaded_server import loaded_server
 
 KILL = signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM
 
@@ -116,3 +121,36 @@ async def test_an_upload_that_stalls_is_let_go_once_it_is_awaited_and_not_before
         gate.let_on(2)
         assert await samples_of(first) == await samples_of(prompt) == RATE_HZ
         assert (await refusal_of(stalled)).reason == "UPLOAD_IDLE"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a second server takes over the first one's Unix socket")
+def test_jobs_of_a_server_that_was_killed_are_sent_again_and_each_comes_once(tmp_path):
+    """No state of a job outlives its call: what was acknowledged is the client's to send again, and sounds the same."""
+    jobs = [[header(client_id=f"editor {k}", frame_count=8), *frame_messages(8, frozenset({k}))] for k in range(4)]
+    with tempfile.TemporaryDirectory(prefix="dv", dir="/tmp") as short:  # a socket's path has 107 bytes at most
+        listen = f"unix:{short}/s"
+        with (
+            loaded_server(tmp_path / "first", {"step_s": 0.5}, listen=listen) as server,
+            grpc.insecure_channel(server.target.address) as channel,
+        ):
+            calls = [opened(channel, server, messages) for messages in jobs]
+            assert {next(call).WhichOneof("event") for call in calls} == {"queued", "started"}
+            os.kill(server.pid, KILL)
+            for call in calls:
+                with pytest.raises(grpc.RpcError) as lost:
+                    list(call)
+                assert lost.value.code() == grpc.StatusCode.UNAVAILABLE
+        with (
+            loaded_server(tmp_path / "second", {}, listen=listen) as server,
+            grpc.insecure_channel(server.target.address) as channel,
+        ):
+            for number, messages in enumerate(jobs):
+                answers = list(opened(channel, server, messages))
+                pcm = b"".join(answer.audio.pcm_f32le for answer in answers)
+                assert np.flatnonzero(np.frombuffer(pcm, "<f4")).tolist() == [number * RATE_HZ // 8]
+                assert [answer.WhichOneof("event") for answer in answers].count("done") == 1
+
+
+def opened(channel, server, messages):
+    metadata = [("authorization", f"Bearer {server.target.token}")]
+    return foley_pb2_grpc.FoleyServiceStub(channel).Generate(iter(messages), metadata=metadata)
