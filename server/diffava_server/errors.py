@@ -14,6 +14,7 @@ class ServerError(Exception):
     code = "INTERNAL"
     reason = "INTERNAL"
     retryable = False
+    may_quote = False  # whether the sentence may repeat what was asked for, so that it does not belong into a log
     retry_delay_s = 1.0
 
     def __init__(self, message: str, *, retry_delay_s: float | None = None) -> None:
@@ -27,6 +28,7 @@ class InvalidRequestError(ServerError):
 
     code = "INVALID_ARGUMENT"
     reason = "INVALID_REQUEST"
+    may_quote = True
 
 
 class UnknownModelError(ServerError):

@@ -64,7 +64,7 @@ class FoleyService(foley_pb2_grpc.FoleyServiceServicer):
         """One job, from its header to `Done`."""
         log = self._log.bind(job=uuid.uuid4().hex[:8])
         with self._activity.call():
-            async with _answering(context, log):
+            async with _answering(context, log, log_prompts=self._config.log_prompts):
                 await self._generate(context, log)
 
     async def _generate(self, context: Context, log: FilteringBoundLogger) -> None:
@@ -140,7 +140,7 @@ async def _within_deadline(context: Context) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _answering(context: Context, log: FilteringBoundLogger) -> AsyncIterator[None]:
+async def _answering(context: Context, log: FilteringBoundLogger, *, log_prompts: bool) -> AsyncIterator[None]:
     """Turn every error into a status."""
     try:
         yield
@@ -148,7 +148,8 @@ async def _answering(context: Context, log: FilteringBoundLogger) -> AsyncIterat
         log.info("job cancelled")
         raise
     except ServerError as error:
-        log.info("job refused or failed", reason=error.reason, sentence=str(error))  # which never repeats a prompt
+        words = {"sentence": str(error)} if log_prompts or not error.may_quote else {}
+        log.info("job refused or failed", reason=error.reason, **words)
         await abort_with(context, error)
     except Exception:  # the server's edge: a defect here ends one call with an id, and its story goes into the log
         error_id = uuid.uuid4().hex[:8]
