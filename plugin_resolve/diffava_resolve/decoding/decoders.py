@@ -25,7 +25,7 @@ MODULES = ("diffava_resolve.frames.reader",)
 """What a process loads before it is asked for anything."""
 
 _AHEAD = 2  # answers that a process makes before they are asked for
-_MOST_IDLE = 2  # one decodes the picture of the next shot while another measures this one
+_MOST_IDLE = 2  # in the background one decodes the next shot's picture while another looks for hits in this one
 _ERRORS: dict[str, type[FoleyError]] = {"MediaError": MediaError, "RequestError": RequestError}
 _START_S = 60.0  # a cold disk with a virus scanner
 _SECRETS = ("DIFFAVA_TOKEN",)
@@ -223,7 +223,9 @@ class _Decoder:
 
 
 _shared = Decoders()
+_background = Decoders(Limits(niceness=10))
 atexit.register(_shared.close)
+atexit.register(_background.close)
 
 
 def prepare() -> None:
@@ -231,6 +233,11 @@ def prepare() -> None:
     _shared.prepare()
 
 
-def decoded(function: Callable[..., Iterable[Any]], *arguments: Any) -> Generator[Any, None, None]:
-    """Run a function that reads foreign media; see `Decoders.run`."""
-    return _shared.run(function, *arguments)
+def decoded(
+    function: Callable[..., Iterable[Any]], *arguments: Any, in_background: bool = False
+) -> Generator[Any, None, None]:
+    """Run a function that reads foreign media; see `Decoders.run`.
+
+    Args of note: what is done `in_background` leaves the processor to others, a server on this machine above all.
+    """
+    return (_background if in_background else _shared).run(function, *arguments)

@@ -5,6 +5,7 @@ memory or processor time, write a file, or open more than a few. Time on the clo
 """
 
 import contextlib
+import os
 import sys
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ class Limits:
 
     `answer_s` is the longest time between two pictures, on the clock; processor time is `threads` times that.
     `memory_bytes` is address space with all libraries in it (0.2 GiB), and grows with the size of the pictures that
-    the reading code has looked at and found to be allowed, up to `most_memory_bytes`.
+    the reading code has looked at and found to be allowed, up to `most_memory_bytes`. With a `niceness` (POSIX, to 19)
+    others come first.
     """
 
     answer_s: float = 60.0
@@ -25,6 +27,7 @@ class Limits:
     memory_bytes: int = 1 << 30
     most_memory_bytes: int = 8 << 30
     open_files: int = 64
+    niceness: int = 0
 
     def apply(self) -> None:
         """Hold this process to the limits, for good."""
@@ -32,6 +35,7 @@ class Limits:
             return
         import resource
 
+        os.nice(self.niceness)
         _lower(resource.RLIMIT_CORE, 0, 0)
         _lower(resource.RLIMIT_FSIZE, 0, 0)
         _lower(resource.RLIMIT_NOFILE, self.open_files, self.open_files)

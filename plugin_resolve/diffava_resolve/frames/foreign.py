@@ -18,14 +18,19 @@ _MAX_RATE_HZ = 1000
 
 
 def frames_of(
-    picture: Picture, frame_format: FrameFormat, *, block_frames: int = reader.BLOCK_FRAMES
+    picture: Picture,
+    frame_format: FrameFormat,
+    *,
+    block_frames: int = reader.BLOCK_FRAMES,
+    in_background: bool = False,
 ) -> Iterator[np.ndarray]:
-    """What the viewer sees; see `reader.frames_of`.
+    """What the viewer sees; see `reader.frames_of` and `decoded`.
 
     Raises:
         MediaError: As there; also where a file brings its decoder down or takes more than it may.
     """
-    return decoded(partial(reader.frames_of, block_frames=block_frames), picture, frame_format)
+    read = partial(reader.frames_of, block_frames=block_frames)
+    return decoded(read, picture, frame_format, in_background=in_background)
 
 
 def length_of(path: Path) -> tuple[int, Fraction]:

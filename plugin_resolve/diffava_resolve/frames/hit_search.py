@@ -1,5 +1,7 @@
 """Looking for the hits of a picture while something else is done."""
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 
@@ -7,6 +9,7 @@ from diffava_resolve.frames.hits import Hit, motion_hits
 from diffava_resolve.spec import Picture
 
 _TELL_EVERY_S = 0.2
+_NICENESS = 10  # a server on this machine comes first
 
 
 class HitSearch:
@@ -44,6 +47,8 @@ class HitSearch:
         self._is_closed = True
 
     def _run(self, picture: Picture) -> None:
+        if sys.platform == "linux":  # elsewhere a thread cannot be nicer than its process
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         try:
             self._hits = motion_hits(picture, self._note)
         except BaseException as error:  # an edge: raised where the hits are wanted

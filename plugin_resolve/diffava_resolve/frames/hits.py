@@ -111,7 +111,7 @@ def _stops(picture: Picture) -> Iterator[tuple[int, float]]:
 
 def _grey_frames(picture: Picture) -> Iterator[np.ndarray]:
     """All timeline frames of the region: int16 `[90, 160]`."""
-    for block in frames_of(picture, hit_format(picture)):
+    for block in frames_of(picture, hit_format(picture), in_background=True):
         for rgb in block:
             yield (rgb @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.int16)
 

@@ -88,7 +88,7 @@ class JobFrames(Iterable[Rgb]):
     def begin(self) -> None:
         """Decode from now on, as far as there is room; not where the server may know these pictures."""
         if not self.sha256 and self._begun is None:
-            self._begun = FramesAhead(lambda: frames_of(self._picture, self._format))
+            self._begun = FramesAhead(lambda: frames_of(self._picture, self._format, in_background=True))
 
     def close(self) -> None:
         """Stop what was begun."""

@@ -92,11 +92,11 @@ def three_shots(tmp_path, monkeypatch):
     decode = job_frames.frames_of
 
     def make(client, name, generate=generate_foley):
-        def told(picture, frame_format):
+        def told(picture, frame_format, **options):
             client.story.append(f"decodes {picture.region.start_frame // 20 + 1}")
             client.begun.set()
             try:
-                yield from decode(picture, frame_format)
+                yield from decode(picture, frame_format, **options)
             finally:
                 client.closed.release()
 

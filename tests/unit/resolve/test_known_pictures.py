@@ -37,9 +37,9 @@ def decoded_count(monkeypatch):
     """How often pictures are decoded from now on."""
     count, decode = [], module.frames_of
 
-    def counted(*arguments):
+    def counted(*arguments, **options):
         count.append(arguments)
-        yield from decode(*arguments)
+        yield from decode(*arguments, **options)
 
     monkeypatch.setattr(module, "frames_of", counted)
     return count
