@@ -148,9 +148,11 @@ def _engine(settings: ServerConfig) -> Any:
 
 
 def _announcer(*, json: bool) -> Any:
+    out = sys.stdout
+
     def announce(state: Any) -> None:
         line = f"DiffAVA server answers at {state.address} with {', '.join(state.models)}; token in {state.token_file}"
-        sys.stdout.write((state.to_json() if json else line) + "\n")
-        sys.stdout.flush()
+        out.write((state.to_json() if json else line) + "\n")
+        out.flush()
 
     return announce

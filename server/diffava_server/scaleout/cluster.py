@@ -5,8 +5,10 @@ On a cluster, Ray is started on each node by `ray start` and the application by 
 
 import contextlib
 import os
+import re
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -32,7 +34,8 @@ def serve_until_stopped(
     Raises:
         StartError: As `serving`.
     """
-    with serving(config, ray_config, engine_factory) as address:
+    # What Ray prints is no answer of ours.
+    with contextlib.redirect_stdout(sys.stderr), serving(config, ray_config, engine_factory) as address:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):  # after Ray, which sets handlers of its own
             signal.signal(number, lambda *_: stop.set())
@@ -125,7 +128,7 @@ def _last_words(application_name: str) -> str:
         for line in deployment.message.strip().splitlines()
         if line.strip()
     ]
-    return lines[-1].strip() if lines else ""
+    return re.sub(r"^[\w.]+(Error|Exception): ", "", lines[-1].strip()) if lines else ""
 
 
 def _check_free(port: int, host: str = "") -> None:
