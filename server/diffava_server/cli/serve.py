@@ -1,7 +1,6 @@
 """`diffava serve`: reads the settings, starts the server, says where it answers. Knows no gRPC and no torch itself."""
 
 import asyncio
-import functools
 import os
 import sys
 from pathlib import Path
@@ -138,13 +137,10 @@ def run_on_ray(settings: ServerConfig, *, json: bool, **ray_settings: Any) -> No
 
 
 def _engine(settings: ServerConfig) -> Any:
-    from diffava_server.engine.local import LocalEngine
+    from diffava_server.engine.local import local_engine
     from diffava_server.operations.logs import logged
 
-    engine = functools.partial(
-        LocalEngine, settings.models, settings.device, settings.precision, settings.compile, settings.memory_gb
-    )
-    return logged(engine, settings.log_format)
+    return logged(local_engine(settings), settings.log_format)
 
 
 def _announcer(*, json: bool) -> Any:

@@ -3,13 +3,14 @@
 torch is loaded when an engine is built, which happens in the worker process alone.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffava_server.config import Precision
+from diffava_server.config import Precision, ServerConfig
 from diffava_server.engine.device import found_device, let_threads_sleep
-from diffava_server.engine.protocol import EngineModel, Job, Seat, picture_key
+from diffava_server.engine.protocol import EngineFactory, EngineModel, Job, Seat, picture_key
 from diffava_server.errors import EngineFailedError, UnknownModelError
 
 if TYPE_CHECKING:
@@ -129,3 +130,10 @@ def _warm_up(pipeline: "FoleyPipeline") -> None:
             pass
     except DiffavaError as error:
         raise EngineFailedError(f"The model '{pipeline.name}' was loaded and cannot make a sound: {error}") from error
+
+
+def local_engine(config: ServerConfig) -> EngineFactory:
+    """The engine that a server's settings ask for."""
+    return functools.partial(
+        LocalEngine, config.models, config.device, config.precision, config.compile, config.memory_gb
+    )

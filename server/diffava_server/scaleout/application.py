@@ -3,13 +3,13 @@
 `build` is what a Serve configuration file names as `import_path`; its arguments are the server's settings.
 """
 
-import functools
 from typing import Any
 
 from ray import serve
 from ray.serve.config import AutoscalingConfig, RequestRouterConfig
 
 from diffava_server.config import ServerConfig, read_config
+from diffava_server.engine.local import local_engine
 from diffava_server.engine.protocol import EngineFactory
 from diffava_server.operations.logs import logged
 from diffava_server.scaleout.config import RayConfig, read_ray_config
@@ -53,14 +53,6 @@ def build(settings: dict[str, Any]) -> serve.Application:
         StartError: A setting is unknown or out of bounds.
     """
     config = read_config(**{name: value for name, value in settings.items() if name != "ray"})
-    return application(config, read_ray_config(**settings.get("ray", {})), local_engine(config))
-
-
-def local_engine(config: ServerConfig) -> EngineFactory:
-    """The real engine with these settings."""
-    from diffava_server.engine.local import LocalEngine
-
-    engine = functools.partial(
-        LocalEngine, config.models, config.device, config.precision, config.compile, config.memory_gb
+    return application(
+        config, read_ray_config(**settings.get("ray", {})), logged(local_engine(config), config.log_format)
     )
-    return logged(engine, config.log_format)

@@ -30,7 +30,7 @@ class ReplicaContext(Protocol):
         ...
 
     def peer_identities(self) -> Any:
-        """None: Ray's proxy knows no certificates."""
+        """Whom its certificate names, if it has shown one."""
         ...
 
     def set_code(self, code: grpc.StatusCode) -> None:
@@ -70,7 +70,7 @@ class RayCall:
         return self._context.peer()
 
     def peer_identities(self) -> Any:
-        """Whom the peer's certificate names: nobody, for Ray's proxy asks for none."""
+        """Whom the peer's certificate names, where it has shown one to our door in Ray's proxy."""
         return self._context.peer_identities()
 
     def time_remaining(self) -> None:
