@@ -13,6 +13,7 @@ import grpc
 from diffava_server.errors import InvalidRequestError, ServerError, UnauthenticatedError, UploadTimeoutError
 from diffava_server.rpc.call_limits import CallLimits
 from diffava_server.rpc.drain import Drain
+from diffava_server.rpc.identity import client_identity
 from diffava_server.rpc.status import abort_with
 
 HEALTH_PREFIX = "/grpc.health.v1.Health/"
@@ -113,19 +114,6 @@ def bearer_token(metadata: Any) -> str:
     value = given[0] if len(given) == 1 else ""
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     return text.removeprefix("Bearer ") if text.startswith("Bearer ") else ""
-
-
-def client_identity(context: Context) -> str:
-    """Who calls, as far as it cannot be made up: the names in the peer's certificate, or else its address.
-
-    `client_id` of a job is not asked: it stands in a message, which would have to be read first, and says what the
-    client likes. Callers on this machine, and those behind one tunnel or router, count as one.
-    """
-    names = context.peer_identities()
-    if names:
-        return b",".join(names).decode("utf-8", "replace")
-    peer: str = context.peer()
-    return peer.rpartition(":")[0] if peer.startswith(("ipv4:", "ipv6:")) else "unix"
 
 
 def _streamed(handler: Any, read_idle_s: float) -> Handle:

@@ -2,8 +2,8 @@
 
 A job lives as long as its call. When the client goes, gRPC cancels the handler, and leaving the `with` blocks gives
 back the job's place or its seat in the engine; `context.cancelled()` is not asked, for it reads the server's own
-status. Of the context only `read`, `write`, `abort_with_status`, `time_remaining` and `peer` are used, so that the
-service runs behind any transport that has these.
+status. Of the context only `read`, `write`, `abort_with_status`, `time_remaining`, `peer` and `peer_identities` are
+used, so that the service runs behind any transport that has these.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from diffava_server.jobs.idle import Activity
 from diffava_server.jobs.ticket import Ticket
 from diffava_server.jobs.watching import JobWatcher
 from diffava_server.rpc import translate
+from diffava_server.rpc.identity import whose_turn
 from diffava_server.rpc.status import abort_with
 from diffava_server.rpc.takes import SentTakes
 from diffava_server.rpc.upload import Upload
@@ -76,7 +77,7 @@ class FoleyService(foley_pb2_grpc.FoleyServiceServicer):
         words = {"prompt": job.prompt, "negative_prompt": job.negative_prompt} if self._config.log_prompts else {}
         log.info("job queued", model=job.model, sample_count=job.sample_count, take_count=len(job.seeds), **words)
         async with (
-            self._jobs.entered(header.client_id or context.peer(), job, model, upload) as ticket,
+            self._jobs.entered(whose_turn(context, header.client_id), job, model, upload) as ticket,
             _within_deadline(context),
         ):
             await self._tell(ticket, _write_within(self._config.download_idle_s, context.write), log)

@@ -1,4 +1,4 @@
-"""The page for bad days is whole: every reason that an editor may be told, every metric, and no other."""
+"""The pages for a studio engineer are whole: every reason that an editor may be told, every metric, every limit."""
 
 import re
 
@@ -11,6 +11,7 @@ from diffava_server.operations.metrics import Metrics
 from support.checkout import ROOT
 
 PAGE = (ROOT / "server" / "WHEN_IT_GOES_WRONG.md").read_text(encoding="utf-8")
+BUILT = (ROOT / "server" / "README.md").read_text(encoding="utf-8")
 REASONS = {kind.reason for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ServerError)}
 # Shown where there is a page of metrics, a GPU, a certificate, an engine's process.
 SHOWN_BY_THE_APPLICATION = {
@@ -21,8 +22,8 @@ SHOWN_BY_THE_APPLICATION = {
 }
 
 
-def first_cells(heading):
-    section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+def first_cells(heading, page=PAGE):
+    section = page.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
     return re.findall(r"`([\w]+)`", " ".join(re.findall(r"^\|([^|]*)\|", section, re.MULTILINE)))
 
 
@@ -48,3 +49,8 @@ def test_every_metric_has_a_line_and_no_line_is_of_another():
 @pytest.mark.parametrize("word", sorted(set(re.findall(r"`((?:max_|\w+_s\b|tls_)\w*)`", PAGE)) - {"max_"}))
 def test_every_setting_on_the_page_exists(word):
     assert word in ServerConfig.model_fields
+
+
+def test_every_limit_is_told_with_what_lies_beyond_it():
+    limits = {name for name in ServerConfig.model_fields if re.match(r"max_|memory_|\w+_s$", name)}
+    assert set(first_cells("Limits", BUILT)) == limits
