@@ -136,7 +136,9 @@ def _streamed(handler: Any, read_idle_s: float) -> Handle:
 
 async def _only_message(context: Context, idle_s: float) -> Any:
     try:
-        message = await asyncio.wait_for(context.read(), idle_s)
+        # `asyncio.wait_for` of Python 3.11 would now and then lose a cancellation that comes with the message.
+        async with asyncio.timeout(idle_s):
+            message = await context.read()
     except TimeoutError as error:
         raise UploadTimeoutError(f"The client sent nothing for {idle_s:g} s; please call again.") from error
     if message is grpc.aio.EOF:
