@@ -16,8 +16,8 @@ CHANNEL_OPTIONS = (
     ("grpc.max_metadata_size", 8 << 10),
     ("grpc.absolute_max_metadata_size", 16 << 10),
     ("grpc.server_handshake_timeout_ms", 5_000),
-    # A client whose cable was pulled is noticed after 10 + 5 s; without ping_timeout gRPC waits a minute more.
-    ("grpc.keepalive_time_ms", 10_000),
+    # A client whose cable was pulled is noticed after 8 + 5 s; without ping_timeout gRPC waits a minute more.
+    ("grpc.keepalive_time_ms", 8_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 5_000),
     # The default counts a client's own keepalive as abuse and hangs up in the middle of a job.

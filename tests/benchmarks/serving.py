@@ -15,6 +15,7 @@ import importlib.util
 import json
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -123,9 +124,14 @@ def _kills(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Any],
 
 
 def _vanish(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], dict[str, bool]]:
-    figures = vanished(folder, arguments.count or 50)
+    """Killed ones by the dozen; frozen ones, for each of which keepalive takes its time, by the handful."""
+    figures = vanished(folder / "killed", arguments.count or 50)
+    frozen = vanished(folder / "frozen", (arguments.count or 50) // 10, signal.SIGSTOP, step_s=0.2)
     let_go_s, next_s = figures["let_go_s"]["p95"], figures["next_s"]["p95"]
-    return figures, {
+    return {"killed": figures, "frozen": frozen}, {
+        f"the slowest frozen editor's job was freed after {frozen['next_s']['max']:.1f} s, wanted 15": (
+            frozen["next_s"]["max"] <= 15
+        ),
         f"95 % of the calls ended within {let_go_s * 1e3:.0f} ms, wanted 50": let_go_s <= 0.05,
         f"95 % of the engines were free within {next_s * 1e3:.0f} ms, wanted a step and 100": (
             next_s <= figures["step_s"] + 0.1

@@ -1,7 +1,8 @@
-"""Editors that are killed in the middle of a job: how soon does the server let go, and who waits get the engine?"""
+"""Editors that go away in the middle of a job: how soon does the server let go, and who waits get the engine?"""
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from support.server import header
 from support.serving.loaded_server import loaded_server
 
 STEP_S = 0.1
-_EDITOR = """
+EDITOR = """
 import sys, grpc
 from support.server import header
 from diffava_proto.v1 import foley_pb2_grpc
@@ -30,28 +31,28 @@ for response in call:
 """
 
 
-def vanished(directory: Path, count: int) -> dict[str, Any]:
-    """Kill `count` editors, each in the middle of a job for which another waits.
+def vanished(directory: Path, count: int, number: int = signal.SIGKILL, step_s: float = STEP_S) -> dict[str, Any]:
+    """Send `count` editors a signal, each in the middle of a job for which another waits; SIGSTOP freezes them.
 
-    Returns, of the seconds since each kill: `let_go_s` until the server ended the call, `next_s` until the one who
+    Returns, of the seconds since each signal: `let_go_s` until the server ended the call, `next_s` until the one who
     waited had the engine. A step of the engine takes `step_s`.
     """
     let_go_s, next_s = [], []
     with (
-        loaded_server(directory, {"step_s": STEP_S}) as server,
+        loaded_server(directory, {"step_s": step_s}) as server,
         grpc.insecure_channel(server.target.address) as channel,
     ):
-        for number in range(count):
-            killed_at, next_at = _one(server.target, channel)
-            next_s.append(next_at - killed_at)
-            let_go_s.append(_cancelled_at(directory / "log", number) - killed_at)
-    return {"count": count, "step_s": STEP_S, "let_go_s": percentiles(let_go_s), "next_s": percentiles(next_s)}
+        for index in range(count):
+            signalled_at, next_at = _one(server.target, channel, number)
+            next_s.append(next_at - signalled_at)
+            let_go_s.append(_cancelled_at(directory / "log", index) - signalled_at)
+    return {"count": count, "step_s": step_s, "let_go_s": percentiles(let_go_s), "next_s": percentiles(next_s)}
 
 
-def _one(target: Target, channel: grpc.Channel) -> tuple[float, float]:
-    """Wall-clock seconds of the kill, and of the other's turn."""
+def _one(target: Target, channel: grpc.Channel, number: int) -> tuple[float, float]:
+    """Wall-clock seconds of the signal, and of the other's turn."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    arguments = [sys.executable, "-c", _EDITOR, target.address, target.token]
+    arguments = [sys.executable, "-c", EDITOR, target.address, target.token]
     stub = foley_pb2_grpc.FoleyServiceStub(channel)
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment) as editor:
         assert editor.stdout is not None
@@ -59,20 +60,21 @@ def _one(target: Target, channel: grpc.Channel) -> tuple[float, float]:
             assert editor.poll() is None, "the editor ended by itself"
         waiting = stub.Generate(iter([header(step_count=1)]), metadata=target.metadata)
         assert next(waiting).WhichOneof("event") == "queued"
-        editor.kill()
-        killed_at = time.time()
+        editor.send_signal(number)
+        signalled_at = time.time()
         while next(waiting).WhichOneof("event") != "started":
             pass
         next_at = time.time()
+        editor.kill()
         list(waiting)
-    return killed_at, next_at
+    return signalled_at, next_at
 
 
-def _cancelled_at(log: Path, number: int) -> float:
-    """When the server noted the end of the `number`-th job that was cancelled."""
+def _cancelled_at(log: Path, index: int) -> float:
+    """When the server noted the end of the `index`-th job that was cancelled."""
     deadline_s = time.monotonic() + 30
     while time.monotonic() < deadline_s:
         noted = re.findall(r'^timestamp=(\S+) .*event="job cancelled"', log.read_text(), re.MULTILINE)
-        if len(noted) > number:
-            return datetime.fromisoformat(noted[number]).timestamp()
+        if len(noted) > index:
+            return datetime.fromisoformat(noted[index]).timestamp()
     raise AssertionError("the server noted no cancelled job")
