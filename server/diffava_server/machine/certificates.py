@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from diffava_server.errors import StartError
 
 MIN_RSA_BITS = 2048
+ENDS_SOON = timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Certificates:
 
     Args:
         files: Where they are.
-        complain: Told in a sentence when new files cannot be used; the old ones stay in use.
+        complain: Told in a sentence when the certificate ends soon, and when new files cannot be used and the old ones
+            stay in use.
 
     Raises:
         StartError: They cannot be used, in one sentence.
@@ -61,6 +63,10 @@ class Certificates:
         self._lock = threading.Lock()
         self._stamps = _stamps(files)
         self.identity = read_identity(files)
+        if self.identity.not_after - datetime.now(UTC) < ENDS_SOON:
+            complain(
+                f"The certificate in {files.certificate} ends on {self.identity.not_after:%Y-%m-%d}; renew it soon."
+            )
 
     def not_after_s(self) -> float:
         """Until when the certificate in use is good, as Unix time."""

@@ -141,3 +141,12 @@ def test_a_half_written_renewal_is_said_once_and_leaves_the_old_one_in_use(tmp_p
     key.write_bytes(new_key)
     os.utime(key, ns=(1, 1))  # whatever the clock's resolution, another time
     assert certificates.renewed() is not None
+
+
+@pytest.mark.parametrize(("days", "is_said"), [(13, True), (15, False)])
+def test_a_certificate_that_ends_soon_is_said_at_the_start(tmp_path, days, is_said):
+    said = []
+    end = datetime.now(UTC) + timedelta(days=days)
+    Certificates(CertificateFiles(*studio(tmp_path).issue("server", "localhost", not_after=end)), said.append)
+    assert bool(said) == is_said
+    assert all(f"ends on {end:%Y-%m-%d}; renew it soon" in sentence for sentence in said)
