@@ -195,12 +195,13 @@ class EngineProcess:
             case Happened(seat=number, event=event):
                 if number in self._seats:
                     await self._seats[number].emit(event)
-            case SeatEnded(seat=number, error=error):
+            case SeatEnded(seat=number, remembered=remembered, error=error):
+                self.remembered = remembered
                 self._unwanted.discard(number)
                 if (seat := self._seats.pop(number, None)) is not None:
                     seat.end(error)
-            case BatchEnded(models=models, remembered=remembered, is_exhausted=is_exhausted):
-                self.models, self.remembered = models, remembered
+            case BatchEnded(models=models, is_exhausted=is_exhausted):
+                self.models = models
                 if is_exhausted:
                     self._give_up("exhausted")
                 self._batch_over.set()

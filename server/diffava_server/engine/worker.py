@@ -10,7 +10,7 @@ import logging
 import signal
 import traceback
 import uuid
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
@@ -63,9 +63,14 @@ class Happened:
 
 @dataclass(frozen=True)
 class SeatEnded:
-    """One job is over, well or with an error."""
+    """One job is over, well or with an error.
+
+    What is `remembered` by then stands here and not only at the end of the batch: a client that has its take asks for
+    the next one of the same shot at once.
+    """
 
     seat: int
+    remembered: frozenset[str]
     error: ServerError | None = None
 
 
@@ -77,7 +82,6 @@ class BatchEnded:
     """
 
     models: tuple[EngineModel, ...]
-    remembered: frozenset[str]
     is_exhausted: bool
 
 
@@ -116,6 +120,7 @@ class PipeSeat:
     incoming: Connection = field(repr=False)
     outgoing: Connection = field(repr=False)
     cancelled: MutableSequence[int] = field(repr=False)
+    remembered: Callable[[], frozenset[str]] = field(repr=False)
     has_ended: bool = False
     error: ServerError | None = None
 
@@ -147,7 +152,7 @@ class PipeSeat:
     def end(self, error: ServerError | None = None) -> None:
         """As `Seat.end`."""
         self.has_ended, self.error = True, error
-        self.outgoing.send(SeatEnded(self.number, error))
+        self.outgoing.send(SeatEnded(self.number, self.remembered(), error))
 
 
 def _load(factory: EngineFactory) -> Engine | NotLoaded:
@@ -162,13 +167,13 @@ def _load(factory: EngineFactory) -> Engine | NotLoaded:
 def _run(
     engine: Engine, batch: Batch, incoming: Connection, outgoing: Connection, cancelled: MutableSequence[int]
 ) -> BatchEnded:
-    seats = [PipeSeat(number, job, incoming, outgoing, cancelled) for number, job in batch.jobs]
+    seats = [PipeSeat(number, job, incoming, outgoing, cancelled, engine.remembered) for number, job in batch.jobs]
     error = _error_of(engine, seats)
     for seat in seats:
         if not seat.has_ended:
             seat.end(error)
     is_exhausted = any(isinstance(seat.error, OutOfMemoryError) for seat in seats)
-    return BatchEnded(engine.models(), engine.remembered(), is_exhausted)
+    return BatchEnded(engine.models(), is_exhausted)
 
 
 def _error_of(engine: Engine, seats: list[PipeSeat]) -> ServerError:
