@@ -18,6 +18,7 @@ from diffava_resolve.bridge.remote import Bridge
 from diffava_resolve.cli.options import ServerOptions
 from diffava_resolve.cli.output import Output
 from diffava_resolve.cli.resolve_job import Connect, EditorOf, by_markers, run_job
+from diffava_resolve.decoding import decoders
 from diffava_resolve.errors import FoleyError
 
 
@@ -25,6 +26,7 @@ def companion(*, server: ServerOptions = ServerOptions()) -> int:  # noqa: B008 
     """Serve one press on DiffAVA in Resolve's menu; started by its script, not by hand."""
     from diffava_resolve.editor.resolve_editor import ResolveEditor
 
+    decoders.prepare()  # it starts while the person fills in the form
     return serve_menu(lambda: server.connect(Output(as_json=False)), ResolveEditor)
 
 
