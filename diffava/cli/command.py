@@ -43,7 +43,7 @@ _COMMANDS: dict[str, tuple[str, str, Group]] = {
         _MACHINE,
     ),
     "serve": ("diffava_server.cli.serve:serve", "Serve foley to editors until stopped.", _MACHINE),
-    "health": ("diffava_server.cli.health:health", "Ask a server whether it takes jobs.", _MACHINE),
+    "health": ("diffava_server.cli.health:health", "Ask a server whether it takes jobs; ends with 0 if so.", _MACHINE),
     "token": ("diffava_server.cli.token:token", "Put a new token in the place of a server's old one.", _MACHINE),
     "service": (
         "diffava_server.cli.service:service",

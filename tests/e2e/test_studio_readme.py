@@ -1,6 +1,7 @@
 """What the README tells a studio engineer, done: its certificates, its settings, its commands, in this order."""
 
 import asyncio
+import json
 import re
 import shutil
 import subprocess
@@ -81,3 +82,5 @@ def test_the_settings_are_shown_with_where_they_came_from(studio, capsys):
 def test_the_file_for_this_machine_is_printed(capsys, kind):
     assert run_command(["service", kind, "--config", "/etc/diffava/server.toml"]) == 0
     assert "serve --config /etc/diffava/server.toml" in capsys.readouterr().out
+    assert run_command(["service", kind, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["text"].count("ExecStart=") == 1

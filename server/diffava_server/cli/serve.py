@@ -13,7 +13,12 @@ from diffava_server.errors import StartError
 
 _REACHED = Group.create_ordered("Where editors reach it")
 _COMPUTES = Group.create_ordered("What computes")
-_RUNS = Group.create_ordered("How it is run")
+_RUNS = Group.create_ordered(
+    "How it is run",
+    help="There are more settings than options: --print-config shows all, with what they are. Each may stand in a file "
+    "(--config) or in the environment as DIFFAVA_SERVER_NAME; options win, then the environment, then the file. "
+    "Ctrl-C or SIGTERM lets the jobs in the house end; a second one does not wait.",
+)
 _SPREADS = Group.create_ordered("Over several GPUs")
 
 
@@ -43,10 +48,7 @@ def serve(
     replicas: Annotated[int | None, Parameter(group=_SPREADS)] = None,
     gpus_per_replica: Annotated[float | None, Parameter(group=_SPREADS)] = None,
 ) -> None:
-    """Serve foley to editors until stopped, by Ctrl-C or SIGTERM; a second one does not wait for the jobs in the house.
-
-    There are more settings than options: --print-config shows all, with their values and what they are. Each may stand
-    in a file (--config) or in the environment as DIFFAVA_SERVER_NAME. Options win, then the environment, then the file.
+    """Serve foley to editors until stopped.
 
     Args:
         listen: HOST:PORT (port 0 takes a free one) or unix:/full/path. Beyond loopback only with a certificate.
