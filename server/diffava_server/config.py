@@ -76,7 +76,7 @@ class ServerConfig(BaseSettings):
     max_job_memory_bytes: int | None = Field(
         None, ge=1, description="what one batch may take of the device; empty: what the engine says that there is"
     )
-    max_staged_bytes: int = Field(256 << 20, ge=1, description="of pictures and audio that were read ahead of turns")
+    max_staged_bytes: int = Field(64 << 20, ge=1, description="of pictures and audio that were read ahead of turns")
     max_unsent_bytes: int = Field(16 << 20, ge=1, description="of one job's sound; a longer one waits for its client")
     upload_idle_s: float = Field(60.0, gt=0, description="how long a client whose turn it is may send nothing")
     download_idle_s: float = Field(60.0, gt=0, description="how long a client may not take what was made for it")
