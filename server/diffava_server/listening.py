@@ -13,6 +13,9 @@ from diffava_server.machine.unix_socket import claimed
 CHANNEL_OPTIONS = (
     # By default the kernel would let a second server share the port, and take half of the first one's calls.
     ("grpc.so_reuseport", 0),
+    # By default a stream may have megabytes in our memory before anybody reads it. Without the probe it is 64 KiB, and
+    # more only for a message that is being read: with 200 editors who send 5 MiB each, 74 MiB instead of 225.
+    ("grpc.http2.bdp_probe", 0),
     ("grpc.max_metadata_size", 8 << 10),
     ("grpc.absolute_max_metadata_size", 16 << 10),
     ("grpc.server_handshake_timeout_ms", 5_000),
