@@ -20,7 +20,7 @@ from grpc_status import rpc_status
 
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_proto.v1 import foley_pb2_grpc
-from diffava_server.load.outcomes import UNTYPED, Outcome, Refusal, Tally
+from diffava_server.load.outcomes import TORN, UNTYPED, Outcome, Refusal, Tally
 from diffava_server.load.plan import Ask, LoadPlan
 from diffava_server.operations.probe import ProbeTls, credentials_for
 
@@ -29,6 +29,8 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", 4 << 20),
 )
+# grpc.aio's client says so instead of the status that it was sent, where a write of its own fails in the same moment.
+_TORN = "Internal error from Core"
 # Nobody told a client that these may pass, yet a connection that broke is worth another try.
 _MAY_PASS = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL}
 
@@ -214,8 +216,8 @@ def _refusal(error: grpc.aio.AioRpcError, latency_s: float) -> Refusal:
     kinds = [detail.Unpack(info) or detail.Unpack(retry) for detail in status.details] if status is not None else []
     sentence = error.details() or ""
     if not any(kinds):
-        code = error.code()
-        return Refusal(f"{UNTYPED}:{code.name}", code in _MAY_PASS, 1.0, latency_s, sentence)
+        reason = TORN if sentence == _TORN else f"{UNTYPED}:{error.code().name}"
+        return Refusal(reason, error.code() in _MAY_PASS, 1.0, latency_s, sentence)
     is_retryable = info.metadata.get("retryable") == "true"
     delay_s = retry.retry_delay.ToTimedelta().total_seconds() or 1.0
     return Refusal(info.reason, is_retryable, delay_s, latency_s, sentence)

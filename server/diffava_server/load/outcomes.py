@@ -11,12 +11,16 @@ Ending = Literal["done", "refused", "cancelled", "lost", "hung"]
 UNTYPED = "UNTYPED"
 """A refusal that is not the server's own: no sentence, no reason, nothing that a client could act on."""
 
+TORN = "STATUS_TORN"
+"""What the server said was lost on this side: a fault of the client's library and not of the server."""
+
 
 @dataclass(frozen=True)
 class Refusal:
     """One attempt that the server, or what lies between, did not carry out.
 
-    `reason` is the server's word for it, or `UNTYPED:` with gRPC's code. `latency_s` counts from the call's begin.
+    `reason` is the server's word for it, `TORN`, or `UNTYPED:` with gRPC's code. `latency_s` counts from the call's
+    begin.
     """
 
     reason: str
@@ -28,7 +32,7 @@ class Refusal:
     @property
     def is_typed(self) -> bool:
         """Whether the server said it in its own words."""
-        return not self.reason.startswith(UNTYPED)
+        return self.reason != TORN and not self.reason.startswith(UNTYPED)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Tally:
             "lost": self.count("lost") + self.begun - len(self.outcomes),
             "hung": self.count("hung"),
             "attempts_refused": dict(sorted(Counter(refusal.reason for refusal in refusals).items())),
-            "untyped": sum(not refusal.is_typed for refusal in refusals),
+            "untyped": sum(refusal.reason.startswith(UNTYPED) for refusal in refusals),
             "requests_per_s": round(len(done) / wall_s, 3),
             "audio_s_per_s": round(audio_s / wall_s, 3),
             "real_time_factor": round(wall_s / audio_s, 4) if audio_s else None,
