@@ -216,6 +216,8 @@ class Dispatcher:
                 self._log.exception("defect in the dispatcher")
                 for ticket in self._present:
                     ticket.end(EngineFailedError(DEFECT))
+                self._changed.clear()  # they leave now, and without a pause a lasting defect would stop the loop
+                await self._changed.wait()
 
     def _next_batch(self) -> list[Ticket]:
         """The first in turn that is ready, and who fits to it. A client that is next is called, and others go ahead."""
