@@ -1,10 +1,22 @@
 """What every engine promises, run on the fake one and on the real model classes."""
 
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from diffava_server.engine.fake import FakeEngine
-from diffava_server.engine.protocol import Audio, FrameBlock, Job, KeptAudio, Progress, TimingGuide
+from diffava_server.engine.protocol import (
+    Audio,
+    FrameBlock,
+    Job,
+    KeptAudio,
+    Progress,
+    TimingGuide,
+    batch_key,
+    picture_key,
+)
 from diffava_server.errors import InvalidRequestError, JobCancelledError, ServerError
 from support.seats import CollectingSeat
 
@@ -182,3 +194,43 @@ def test_an_engine_serves_again_after_a_refusal(engine):
     with pytest.raises(ServerError):
         run(engine, job_for(engine), frames=iter(()))
     assert takes_of(run(engine, job_for(engine)))
+
+
+def seat_for(engine, job, frames=None, **seat):
+    return CollectingSeat(job, frames_for(engine, job.frame_count) if frames is None else frames, **seat)
+
+
+def test_jobs_in_one_batch_sound_as_they_do_alone(engine):
+    jobs = [job_for(engine, seeds=(1,)), job_for(engine, seeds=(2, 3), prompt="rain"), job_for(engine, seeds=(1,))]
+    assert len({batch_key(job) for job in jobs}) == 1
+    together = run_batch(engine, [seat_for(engine, job) for job in jobs])
+    assert [takes_of(seat.events) for seat in together] == [takes_of(run(engine, job)) for job in jobs]
+
+
+def test_a_job_that_fails_or_is_given_up_leaves_the_others_of_its_batch_as_they_are(engine):
+    jobs = [job_for(engine, seeds=(seed,)) for seed in (1, 2, 3)]
+    torn = seat_for(engine, jobs[0], frames_for(engine, jobs[0].frame_count - 1))
+    given_up = seat_for(engine, jobs[1])
+    given_up.is_cancelled = lambda: any(isinstance(e, Progress) and e.stage == "latent" for e in given_up.events)
+    whole = seat_for(engine, jobs[2])
+    run_batch(engine, [torn, given_up, whole])
+    assert isinstance(torn.errors[0], InvalidRequestError)
+    assert isinstance(given_up.errors[0], JobCancelledError)
+    assert not takes_of(torn.events) + takes_of(given_up.events)
+    assert whole.errors == [None]
+    assert takes_of(whole.events) == takes_of(run(engine, jobs[2]))
+
+
+def test_pictures_that_were_seen_are_remembered_by_their_own_hash_and_make_the_same_sound_unsent(engine):
+    job = job_for(engine, cut_samples=(9_600,))
+    sent = run(engine, job)
+    frames = b"".join(block.rgb24 for block in frames_for(engine, job.frame_count))
+    named = replace(job, frames_sha256=hashlib.sha256(frames).digest())
+    assert picture_key(named) in engine.remembered()
+    assert takes_of(run(engine, named, frames=iter(()))) == takes_of(sent)
+
+
+def test_a_wrong_name_for_pictures_is_never_remembered(engine):
+    lying = job_for(engine, frames_sha256=b"\1" * 32)
+    run_batch(engine, [seat_for(engine, lying)])
+    assert picture_key(lying) not in engine.remembered()
