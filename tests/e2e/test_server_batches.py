@@ -149,6 +149,28 @@ async def test_a_short_preview_goes_before_a_long_job_that_came_first(tmp_path):
         assert await samples_of(long)
 
 
+async def test_two_editors_take_turns_and_neither_can_end_the_others_job(tmp_path):
+    gate, jobs = Gate(), multiprocessing.get_context("spawn").SimpleQueue()
+    engine = partial(FakeEngine, before_step=gate, step_count=1, max_batch_rows=1, on_job=jobs.put)
+    async with running_server(tmp_path, engine) as calls:
+        first = calls.open(header(client_id="ada", prompt="ada"))
+        await gate.reached()
+        ada = [calls.open(header(client_id="ada", prompt="ada")) for _ in range(5)]
+        await until(lambda: calls.server.jobs.waiting_count == 5)
+        bob = [calls.open(header(client_id="bob", prompt="bob")) for _ in range(4)]
+        await until(lambda: calls.server.jobs.waiting_count == 9)
+        impostor = calls.open(header(client_id="bob", prompt="bob"))  # who says that it is bob has its own job alone
+        await until(lambda: calls.server.jobs.waiting_count == 10)
+        impostor.cancel()
+        ada.pop().cancel()
+        await until(lambda: calls.server.jobs.waiting_count == 8)
+        gate.let_on(9)
+        for call in (first, *ada, *bob):
+            assert len(await samples_of(call)) == RATE_HZ * 4
+        assert [jobs.get().prompt for _ in range(9)] == ["ada", "bob"] * 4 + ["ada"]
+        jobs.close()
+
+
 async def test_the_pictures_of_a_waiting_job_are_read_ahead(tmp_path):
     gate = Gate()
     async with running_server(tmp_path, partial(FakeEngine, before_step=gate, step_count=1)) as calls:

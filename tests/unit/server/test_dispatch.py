@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import pytest
 
 from diffava_server.engine.fake import FakeEngine
-from diffava_server.engine.protocol import Audio, FrameBlock, Job, Progress
+from diffava_server.engine.protocol import Audio, FrameBlock, Job, Progress, picture_key
 from diffava_server.errors import EngineDownError, EngineFailedError, InvalidRequestError, QueueFullError
 from diffava_server.jobs.channel import Started, Waiting
 from diffava_server.jobs.dispatch import Dispatcher
@@ -229,3 +230,35 @@ async def test_a_defect_of_the_desk_ends_the_jobs_and_not_the_server(house):
     await house.engine.make(seat)
     house.engine.end_batch()
     assert isinstance((await asked)[-1], Progress)
+
+
+async def test_pictures_that_are_forgotten_while_a_job_waits_are_asked_for_when_its_turn_comes(house):
+    named = replace(JOB, frames_sha256=bytes(32))
+    house.engine.remembered = frozenset({picture_key(named)})
+    running = asyncio.create_task(house.ask())
+    (seat,) = await house.batch_begun()
+    waiting = asyncio.create_task(house.ask("bob", replace(named, step_count=5)))
+    await until(lambda: house.jobs.ready_count == 1)
+    received_bytes = house.told.received_bytes
+    house.engine.remembered = frozenset()
+    await house.engine.make(seat)
+    house.engine.end_batch()
+    await running
+    (seat,) = await house.batch_begun()
+    assert house.told.received_bytes == received_bytes + 8 * MODEL.frame_bytes
+    await house.engine.make(seat)
+    house.engine.end_batch()
+    assert [event for event in await waiting if isinstance(event, Started)] == [Started(has_frames=False)]
+    assert house.told.reused_bytes == 0
+
+
+async def test_pictures_that_are_known_are_counted_as_reused(house):
+    named = replace(JOB, frames_sha256=bytes(32))
+    house.engine.remembered = frozenset({picture_key(named)})
+    asked = asyncio.create_task(house.ask(job=named))
+    (seat,) = await house.batch_begun()
+    assert await seat.next_block() is None
+    await house.engine.make(seat)
+    house.engine.end_batch()
+    assert (await asked)[0] == Started(has_frames=True)
+    assert (house.told.received_bytes, house.told.reused_bytes) == (0, 8 * MODEL.frame_bytes)
