@@ -13,7 +13,9 @@ from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-from diffava.features.video import SeenGroup
+from diffava.features.video import SeenGroup, on_device
+
+COLOURS = (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD)
 
 
 class ClipVideoEncoder:
@@ -31,9 +33,9 @@ class ClipVideoEncoder:
     @torch.no_grad()
     def encode(self, rgb: UInt8[Tensor, "F height width 3"]) -> Float[Tensor, "V"]:
         """One token for a group, of whatever length CLIP gives it; colours are normalised by CLIP's own figures."""
-        middle = rgb[len(rgb) // 2]
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD))
+        middle = on_device(rgb[len(rgb) // 2], self.model.device)
+        mean, std = (middle.new_tensor(values, dtype=torch.float32).view(3, 1, 1) for values in COLOURS)
         pixels = (middle.permute(2, 0, 1).float() / 255 - mean) / std
-        output = self.model(pixel_values=pixels[None].to(self.model.device, self.model.dtype))
+        output = self.model(pixel_values=pixels[None].to(self.model.dtype))
         token: Tensor = output.image_embeds[0].float()
         return token

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from diffava.features.motion import CONTEXT_FRAMES, MotionEncoder, Seen
-from diffava.features.video import SeenGroup
+from diffava.features.video import SeenGroup, on_device
 from diffava.spec import PictureGuide
 
 PIECE_GROUPS = 4  # read at once: the context costs less the longer a piece is, and memory grows with it
@@ -51,7 +51,7 @@ class MotionVideoEncoder:
         first = 0 if before is None else len(before)
         pictures = torch.cat([*([] if before is None else [before]), *piece, behind])
         device = next(self.model.parameters()).device
-        seen: Seen = self.model(pictures[None].to(device))
+        seen: Seen = self.model(on_device(pictures[None], device))
         found = []
         for rgb in piece:
             span = slice(first, first + len(rgb))

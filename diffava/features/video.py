@@ -20,6 +20,8 @@ from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from diffava.errors import RequestError
 from diffava.spec import FoleyRequest, Frames, PictureGuide, Spec
 
+COLOURS = (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
+
 
 @dataclass(frozen=True, eq=False)
 class SeenGroup:
@@ -77,11 +79,24 @@ class XClipVideoEncoder:
         """
         missing = self.group_frames - len(rgb)
         filled = torch.cat([rgb, rgb[-1:].expand(missing, -1, -1, -1)]) if missing else rgb
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
-        pixels = (filled.permute(0, 3, 1, 2).float() / 255 - mean) / std
-        output = self.model(pixel_values=pixels.to(self.model.device, self.model.dtype))
+        seen = on_device(filled, self.model.device)
+        mean, std = (seen.new_tensor(values, dtype=torch.float32).view(3, 1, 1) for values in COLOURS)
+        pixels = (seen.permute(0, 3, 1, 2).float() / 255 - mean) / std
+        output = self.model(pixel_values=pixels.to(self.model.dtype))
         token: Tensor = output.pooler_output.float().mean(dim=0)
         return token
+
+
+def on_device(
+    rgb: UInt8[Tensor, "*batch height width 3"], device: torch.device
+) -> UInt8[Tensor, "*batch height width 3"]:
+    """Pictures where they are looked at, as bytes: a quarter of what their floats would take on the way.
+
+    To a GPU from pinned memory, so that the copy needs not wait for the work before it.
+    """
+    if device.type != "cuda":
+        return rgb.to(device)
+    return rgb.pin_memory().to(device, non_blocking=True)
 
 
 def shot_of_frame(frame: int, request: FoleyRequest, spec: Spec) -> int:

@@ -12,7 +12,7 @@ import torch
 from diffava.config import ModelConfig
 from diffava.spec import Spec
 
-PROCESS_BYTES = 420 << 20  # Python with torch, diffusers and transformers in it
+PROCESS_BYTES = 500 << 20  # Python with torch, diffusers and transformers in it
 CUDA_CONTEXT_BYTES = 600 << 20  # beside what torch allocates; an estimate
 LATENT_COPIES = 10  # of each take: before and behind a step, prediction, noise, what the allocator keeps
 TRANSFORMER_BYTES = 180 << 20  # activations of `mini`'s forwards side by side, and of its vocoder's chunk

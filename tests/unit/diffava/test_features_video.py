@@ -7,7 +7,7 @@ import torch
 
 from diffava.builders import build
 from diffava.errors import CancelledError, RequestError
-from diffava.features.video import frame_groups, shot_of_frame
+from diffava.features.video import frame_groups, on_device, shot_of_frame
 from diffava.spec import Frames, Progress
 from support.pictures import in_chunks, random_pictures, request_of_seconds
 
@@ -164,3 +164,13 @@ def test_frames_of_another_size_are_refused(encoder):
     chunk = Frames(0, torch.zeros(16, 64, 64, 3, dtype=torch.uint8))
     with pytest.raises(RequestError, match=r"shape \(64, 64, 3\), this model reads \(32, 32, 3\)"):
         encode(encoder, request_of_seconds(encoder.spec, 2), [chunk])
+
+
+def test_pictures_go_to_a_gpu_as_bytes_from_pinned_memory(monkeypatch):
+    """On a stand-in for the device: no GPU was seen."""
+    asked = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: asked.append("pinned") or self)
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *where, **how: asked.append((self.dtype, where, how)) or self)
+    cuda = torch.device("cuda")
+    on_device(torch.zeros(8, 32, 32, 3, dtype=torch.uint8), cuda)
+    assert asked == ["pinned", (torch.uint8, (cuda,), {"non_blocking": True})]
