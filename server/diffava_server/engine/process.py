@@ -34,6 +34,8 @@ HowLost = Literal["died", "hung", "deaf", "exhausted", "closed"]
 
 LOST = "The engine process ended in the middle of the work; a new one is started, please try again."
 HUNG = "The engine did nothing for longer than a step may take, and is started anew; please try again."
+HUNG_WHILE_LOADING = "The engine did not load its models within {:.0f} min, and is given up; the log may say why."
+LOAD_TIMEOUT_S = 1800.0  # the largest model from a slow disk takes minutes
 LOST_WHILE_LOADING = (
     "The engine process ended while it loaded its models, perhaps for want of memory; the server's log may say more."
 )
@@ -47,12 +49,21 @@ class EngineProcess:
         step_timeout_s: How long the engine may say nothing about a batch that makes a minute of sound or less, all
             rows together; longer in proportion for more.
         cancel_grace_s: How long it may go on with a batch that nobody waits for.
+        load_timeout_s: How long it may take to load its models.
     """
 
-    def __init__(self, factory: EngineFactory, *, step_timeout_s: float, cancel_grace_s: float) -> None:
+    def __init__(
+        self,
+        factory: EngineFactory,
+        *,
+        step_timeout_s: float,
+        cancel_grace_s: float,
+        load_timeout_s: float = LOAD_TIMEOUT_S,
+    ) -> None:
         self._factory = factory
         self._step_timeout_s = step_timeout_s
         self._cancel_grace_s = cancel_grace_s
+        self._load_timeout_s = load_timeout_s
         self._cancelled: Any = RawArray("Q", MAX_SEATS)
         self._numbers = itertools.count(1)
         self._process: BaseProcess | None = None
@@ -91,6 +102,7 @@ class EngineProcess:
         Raises:
             ServerError: The engine could not be built, in its own words; the process is gone.
             EngineLostError: The worker died while loading.
+            EngineHungError: It took too long.
         """
         context = multiprocessing.get_context("spawn")
         incoming, worker_outgoing = context.Pipe(duplex=False)
@@ -113,8 +125,13 @@ class EngineProcess:
                 worker_outgoing.close()
                 self._pipe = AsyncPipe(incoming, outgoing)
                 self._pump = asyncio.create_task(self._pump_messages(loading))
-            await loading
+            async with asyncio.timeout(self._load_timeout_s):
+                await loading
+        except TimeoutError as error:
+            await self.close()
+            raise EngineHungError(HUNG_WHILE_LOADING.format(self._load_timeout_s / 60)) from error
         except OSError as error:
+            await self.close()
             raise EngineFailedError(f"The engine's process could not be started: {error}.") from error
         except BaseException:
             await self.close()

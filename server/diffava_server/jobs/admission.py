@@ -14,8 +14,6 @@ def memory_budget_bytes(model: EngineModel, config: ServerConfig) -> int | None:
 def check_memory(job: Job, model: EngineModel, config: ServerConfig) -> None:
     """See that the device could do this job at all.
 
-    Rows beyond `EngineModel.max_batch_rows` are denoised after one another, and so need no more memory.
-
     Raises:
         LimitError: It could not, with what it would take.
     """

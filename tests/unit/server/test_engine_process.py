@@ -348,6 +348,13 @@ def load_forever(gate):
     gate(0)
 
 
+async def test_an_engine_that_loads_for_ever_is_given_up():
+    engine = EngineProcess(partial(load_forever, Gate()), step_timeout_s=1, cancel_grace_s=1, load_timeout_s=0.1)
+    with pytest.raises(EngineHungError, match="did not load its models"):
+        await engine.start()
+    assert not multiprocessing.active_children()
+
+
 async def test_a_start_that_is_given_up_ends_the_loading_engine(tmp_path):
     gate = Gate()
     config = server_config(tmp_path)
