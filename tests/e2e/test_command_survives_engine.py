@@ -29,7 +29,7 @@ def test_case_08_a_command_whose_engine_is_killed_ends_well_with_the_same_sample
         folder = tmp_path / name
         with loaded_server(folder, {"step_s": 0.4}) as server:
             place = ["--server", server.target.address, "--token-file", folder / "token", "-o", folder / "out.otio"]
-            asked = ["--prompt", "a door", "--range", "f0", "f30", "--seed", "7", "--takes", "2", "--json"]
+            asked = ["--prompt", "a door", "--range", "f0", "f30", "--seed", "7", "--json"]
             command = [*DIFFAVA, "foley", *map(str, [cut, *asked, *place])]
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as editor:
                 if is_disturbed:
@@ -41,5 +41,5 @@ def test_case_08_a_command_whose_engine_is_killed_ends_well_with_the_same_sample
         log = (folder / "log").read_text()
         assert ("engine lost" in log) == is_disturbed
         sounds.append([path.read_bytes() for path in sorted(folder.glob("out.foley/*.wav"))])
-    assert len(sounds[0]) == 2
+    assert len(sounds[0]) == 1
     assert sounds[0] == sounds[1]
