@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Self
 
 import av
@@ -101,7 +102,7 @@ class Movie:
         if self._is_single_picture:
             return self._window[0]
         backwards, self._asked_s = second < self._asked_s, second
-        until_s = second + min(_MAX_JITTER_S, self._usual_duration_s / 4)
+        until_s = second + self._jitter_s
         is_before_window = until_s < self._window[0].start_s and self._window[0].start_s > 0
         if is_before_window or second > self._window[-1].start_s + _FORWARD_SEEK_S:
             self._seek(second)
@@ -112,9 +113,13 @@ class Movie:
         self._check_inside(second, shown, ended)
         return shown
 
-    @property
+    @cached_property
     def _usual_duration_s(self) -> Fraction:
         return 1 / Fraction(self._stream.average_rate or self._stream.guessed_rate or 25)
+
+    @cached_property
+    def _jitter_s(self) -> Fraction:
+        return min(_MAX_JITTER_S, self._usual_duration_s / 4)
 
     def _check_inside(self, second: Fraction, shown: StillPicture, ended: bool) -> None:
         tolerance_s = max(self._tolerance_s, shown.duration_s)

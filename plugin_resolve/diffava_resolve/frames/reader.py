@@ -73,6 +73,9 @@ class _Viewer:
         self._segments = iter(picture.segments)
         self._segment: Segment | None = None
         self._open: dict[Layer, _OpenLayer] = {}
+        self._present: dict[
+            int, _OpenLayer
+        ] = {}  # of the present segment: to hash a layer costs as much as to scale it
         self._sources: dict[Path, SourceFile] = {}
         self._last_frame: int | None = None
         self._last_rgb: np.ndarray | None = None
@@ -103,6 +106,7 @@ class _Viewer:
             segment = next(self._segments)
         if segment is not self._segment:
             self._segment = segment
+            self._present.clear()
             # A layer goes on from a dissolve into its shot without being opened again.
             kept = {_identity(layer) for layer in segment.layers}
             done_with = [identity for identity in self._open if identity not in kept]
@@ -116,21 +120,26 @@ class _Viewer:
 
     def _compose(self, segment: Segment, frame: int) -> np.ndarray:
         rate = self._picture.region.rate
-        done = (frame + Fraction(1, 2) - segment.start_frame) / (segment.stop_frame - segment.start_frame)
         layers = []
-        for layer in segment.layers:
-            share = layer.opacity_start + (layer.opacity_stop - layer.opacity_start) * done
+        for number, layer in enumerate(segment.layers):
+            share = layer.opacity_start
+            if layer.opacity_stop != share:
+                done = (frame + Fraction(1, 2) - segment.start_frame) / (segment.stop_frame - segment.start_frame)
+                share += (layer.opacity_stop - share) * done
             if share > 0:
-                layers.append((self._opened(layer).look(frame / rate, (frame + 1) / rate), share))
+                layers.append((self._opened(number, layer).look(frame / rate, (frame + 1) / rate), share))
         if not layers:
             return compose.plain((0, 0, 0), self._format.width_pixels, self._format.height_pixels)
         return compose.mix(layers)
 
-    def _opened(self, layer: Layer) -> "_OpenLayer":
-        identity = _identity(layer)
-        if identity not in self._open:
-            self._open[identity] = _OpenLayer(layer, self._format, self._open_media(layer))
-        return self._open[identity]
+    def _opened(self, number: int, layer: Layer) -> "_OpenLayer":
+        """Layer `number` of the present segment."""
+        if number not in self._present:
+            identity = _identity(layer)
+            if identity not in self._open:
+                self._open[identity] = _OpenLayer(layer, self._format, self._open_media(layer))
+            self._present[number] = self._open[identity]
+        return self._present[number]
 
     def _open_media(self, layer: Layer) -> _Pictures | None:
         # Rounding a clip to timeline frames may ask for up to one of them more than the media has.
