@@ -12,7 +12,7 @@ from support.serving.loaded_server import loaded_server
 MIB = 1 << 20
 
 
-def crowd(directory: Path, client_count: int, *, within_s: float = 280.0, step_s: float = 0.002) -> dict[str, Any]:
+def crowd(directory: Path, client_count: int, *, within_s: float = 280.0, step_s: float = 0.05) -> dict[str, Any]:
     """All come at once; who is refused comes again, until each has its sound. Returns the run's figures.
 
     `parent_up_mib` is how much more memory the server's parent had at most than before they came.
