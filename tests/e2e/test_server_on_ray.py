@@ -47,7 +47,7 @@ def ports():
 def service(tmp_path_factory, made, ports):
     """At Ray's own port, in the clear; the settings' address beside it speaks TLS."""
     spread = {"min_replicas": REPLICAS, "port": ports["ray"]}
-    settings = {"listen": f"127.0.0.1:{ports['tls']}", **made.tls()}
+    settings = {"listen": f"127.0.0.1:{ports['tls']}", "max_calls_per_minute": 100_000, **made.tls()}
     with ray_service(tmp_path_factory.mktemp("service"), steered_engine(), spread, **settings) as (address, token):
         assert address == settings["listen"]
         yield Service(f"127.0.0.1:{ports['ray']}", token)

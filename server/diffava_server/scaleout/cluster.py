@@ -50,14 +50,14 @@ def serve_until_stopped(
 
 def environment(config: ServerConfig, ray_config: RayConfig) -> dict[str, str]:
     """What Ray's processes must find in their environment; on a cluster, at `ray start` on each node."""
-    doors = {"listen": config.listen, "tls_cert": config.tls_cert, "tls_key": config.tls_key}
-    doors["tls_client_ca"] = config.tls_client_ca
+    names = ("listen", "tls_cert", "tls_key", "tls_client_ca", "max_calls_per_minute", "max_open_calls")
+    of_the_proxy = {name: getattr(config, name) for name in names}
     return {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(config.max_message_bytes),  # otherwise 2 GiB
         "SERVE_SOCKET_REUSE_PORT_ENABLED": "0",  # or a second proxy would share the port and take half of the calls
         "DIFFAVA_RAY_TRUST_NETWORK": str(ray_config.trust_network),
-        **{f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in doors.items() if value is not None},
+        **{f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in of_the_proxy.items() if value is not None},
     }
 
 
@@ -77,17 +77,30 @@ def serving(config: ServerConfig, ray_config: RayConfig, engine_factory: EngineF
     _check_free(ray_config.port)
     _check_free(ray_config.http_port, "127.0.0.1")
     read_or_create_token(config.token_file)
-    os.environ.update(environment(config, ray_config))
-    # "local": otherwise it would join whatever Ray runs on this machine already.
-    ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, log_to_driver=False)
-    try:
-        deploy(config, ray_config, engine_factory)
-        yield config.listen if has_fixed_address(config.listen) else f"127.0.0.1:{ray_config.port}"
-    finally:
-        from ray import serve
+    from ray import serve
 
-        serve.shutdown()
-        ray.shutdown()
+    with _in_environment(environment(config, ray_config)):
+        # "local": otherwise it would join whatever Ray runs on this machine already.
+        ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, log_to_driver=False)
+        try:
+            deploy(config, ray_config, engine_factory)
+            yield config.listen if has_fixed_address(config.listen) else f"127.0.0.1:{ray_config.port}"
+        finally:
+            serve.shutdown()
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _in_environment(variables: dict[str, str]) -> Iterator[None]:
+    """Ray's processes, which start meanwhile, find these; what was there before comes back."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update({name: value for name, value in before.items() if name in variables})
 
 
 def deploy(config: ServerConfig, ray_config: RayConfig, engine_factory: EngineFactory) -> None:

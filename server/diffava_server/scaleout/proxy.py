@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -26,6 +26,8 @@ from diffava_proto.v1 import foley_pb2_grpc
 from diffava_server.config import read_config
 from diffava_server.errors import NotEncryptedError, QueueFullError, ReplicaLostError, ServerError
 from diffava_server.listening import open_door
+from diffava_server.rpc.call_limits import CallLimits
+from diffava_server.rpc.identity import client_identity
 from diffava_server.rpc.status import abort_with, status_of
 from diffava_server.scaleout.config import has_fixed_address, read_ray_config
 
@@ -48,26 +50,30 @@ def add_services(servicer: Any, server: Any) -> None:
         StartError: The address is taken, or a certificate or a setting is wrong.
     """
     config, ray_config = read_config(), read_ray_config()
-    gate = Gate(trusts_network=ray_config.trust_network)
+    limits = CallLimits(config.max_calls_per_minute, config.max_open_calls)
+    gate = Gate(trusts_network=ray_config.trust_network, limits=limits)
     foley_pb2_grpc.add_FoleyServiceServicer_to_server(  # type: ignore[no-untyped-call]  # generated
-        servicer, _Guarded(server, gate, _said_in_our_words)
+        servicer, _Guarded(server, gate, "calls", _said_in_our_words)
     )
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, _Guarded(server, gate, _said_as_it_is))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, _Guarded(server, gate, "health", _said_as_it_is))
     if has_fixed_address(config.listen):
         open_door(server, config, log.warning)
 
 
 class Gate:
-    """Whether a call may come in, by the way that it came."""
+    """Whether a call may come in: by the way that it came, and by how often its client calls."""
 
-    def __init__(self, *, trusts_network: bool) -> None:
+    def __init__(self, *, trusts_network: bool, limits: CallLimits) -> None:
         self._trusts_network = trusts_network
+        self._limits = limits
 
-    def check(self, context: Context) -> None:
-        """Let it in, or say why not.
+    @contextlib.contextmanager
+    def entered(self, context: Context, kind: str) -> Iterator[None]:
+        """Let a call in for as long as it lasts, or say why not. Calls of one `kind` are counted together.
 
         Raises:
             NotEncryptedError: It comes from another machine, in the clear, and nobody said that the network is private.
+            RateLimitError: Its client has called too often, or has too many calls open.
         """
         is_encrypted = context.auth_context().get(SECURITY_KEY) == TLS
         if not (is_encrypted or self._trusts_network or is_of_this_machine(context.peer())):
@@ -75,6 +81,8 @@ class Gate:
                 "This port is for this machine alone, since nothing is encrypted here; use the server's TLS address, "
                 "or the TLS proxy in front of it."
             )
+        with self._limits.entered((client_identity(context), kind)):
+            yield
 
 
 def is_of_this_machine(peer: str) -> bool:
@@ -94,9 +102,8 @@ def is_of_this_machine(peer: str) -> bool:
 class _Guarded:
     """A server as generated code sees one, which puts our handler around each of Ray's."""
 
-    def __init__(self, server: Any, gate: Gate, end: Callable[[Context], None]) -> None:
-        self._server, self._gate, self._end = server, gate, end
-        self._handlers: dict[str, Any] = {}
+    def __init__(self, server: Any, gate: Gate, kind: str, end: Callable[[Context], None]) -> None:
+        self._server, self._gate, self._kind, self._end = server, gate, kind, end
 
     def add_generic_rpc_handlers(self, handlers: Any) -> None:
         """Nothing: generated code registers each method a second time, below."""
@@ -118,10 +125,10 @@ class _Guarded:
 
     def _unary(self, rays: Handle) -> Handle:
         async def unary(request: Any, context: Context) -> bytes:
-            await self._admitted(context)
-            answer: bytes = await rays(request, context)
-            self._end(context)
-            return answer
+            async with self._admitted(context):
+                answer: bytes = await rays(request, context)
+                self._end(context)
+                return answer
 
         return unary
 
@@ -129,8 +136,7 @@ class _Guarded:
         # It writes by itself: of a generator, gRPC would drop what is left when a cancellation meets its writing, and
         # the end of Ray's part would come when the call is gone already, which crashes the process.
         async def streamed(request: Any, context: Context) -> None:
-            await self._admitted(context)
-            async with _cancelled_on_leaving(rays(request, context)) as answers:
+            async with self._admitted(context), _cancelled_on_leaving(rays(request, context)) as answers:
                 async for answer in answers:
                     if answer:  # one that says nothing only carried the status
                         await context.write(answer)
@@ -138,11 +144,14 @@ class _Guarded:
 
         return streamed
 
-    async def _admitted(self, context: Context) -> None:
-        try:
-            self._gate.check(context)
-        except ServerError as error:
-            await abort_with(context, error)
+    @contextlib.asynccontextmanager
+    async def _admitted(self, context: Context) -> AsyncIterator[None]:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._gate.entered(context, self._kind))
+            except ServerError as error:
+                await abort_with(context, error)
+            yield
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from diffava_proto.v1 import foley_pb2 as pb
-from diffava_server.errors import NotEncryptedError, QueueFullError
+from diffava_server.errors import NotEncryptedError, QueueFullError, RateLimitError
+from diffava_server.rpc.call_limits import CallLimits
 from diffava_server.rpc.status import abort_with, status_of
 from diffava_server.scaleout.call import RayCall
 from diffava_server.scaleout.proxy import (
@@ -38,6 +39,9 @@ class Context:
 
     def peer(self):
         return self._peer
+
+    def peer_identities(self):
+        return None
 
     def auth_context(self):
         return {"transport_security_type": [self._security]}
@@ -163,11 +167,24 @@ def test_a_peer_is_of_this_machine_by_its_address_alone(peer, is_near):
 
 def test_calls_of_other_machines_come_in_over_tls_or_where_the_network_is_private():
     near, far, far_encrypted = Context(peer="unix:"), Context(), Context(security=b"ssl")
-    for context in (near, far_encrypted):
-        Gate(trusts_network=False).check(context)
-    with pytest.raises(NotEncryptedError, match="TLS"):
-        Gate(trusts_network=False).check(far)
-    Gate(trusts_network=True).check(far)
+    strict, trusting = (Gate(trusts_network=trusts, limits=CallLimits(100, 100)) for trusts in (False, True))
+    for gate, context in ((strict, near), (strict, far_encrypted), (trusting, far)):
+        with gate.entered(context, "calls"):
+            pass
+    with pytest.raises(NotEncryptedError, match="TLS"), strict.entered(far, "calls"):
+        pass
+
+
+def test_a_client_that_calls_without_end_is_told_to_wait_and_probes_are_not():
+    gate = Gate(trusts_network=True, limits=CallLimits(2, 100))
+    for _ in range(2):
+        with gate.entered(Context(), "calls"):
+            pass
+    with pytest.raises(RateLimitError), gate.entered(Context(), "calls"):
+        pass
+    for other, kind in ((Context(), "health"), (Context(peer="ipv4:10.0.0.8:50000"), "calls")):
+        with gate.entered(other, kind):
+            pass
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ def test_rays_processes_find_where_to_listen_and_what_not_to_do_in_their_environ
     assert told["DIFFAVA_SERVER_LISTEN"] == "0.0.0.0:50051"
     assert told["DIFFAVA_SERVER_TLS_KEY"] == str(files["tls_key"])
     assert told["DIFFAVA_RAY_TRUST_NETWORK"] == "True"
+    assert told["DIFFAVA_SERVER_MAX_CALLS_PER_MINUTE"] == "3000"
 
 
 def test_any_free_port_is_no_address_to_tell_clients():
