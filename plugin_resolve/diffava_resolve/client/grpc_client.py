@@ -108,6 +108,12 @@ class GrpcClient:
         """The server's models, the default first."""
         return self.info().models
 
+    def _metadata_of(self, job: FoleyJob) -> tuple[tuple[str, str], ...]:
+        """With the model's name, by which Ray Serve finds an engine that has it loaded; others do not read it."""
+        name = job.model
+        is_sendable = name.isascii() and name.isprintable() and name == name.strip()
+        return (*self._metadata, ("multiplexed_model_id", name)) if name and is_sendable else self._metadata
+
     def generate(
         self,
         job: FoleyJob,
@@ -125,7 +131,7 @@ class GrpcClient:
         # ends, and closing the channel would wait for it.
         with ThreadPoolExecutor(1) as starter:
             call = starter.submit(
-                self._stub.Generate, upload.messages(), metadata=self._metadata, timeout=self.job_timeout_s
+                self._stub.Generate, upload.messages(), metadata=self._metadata_of(job), timeout=self.job_timeout_s
             ).result()
         upload.bind(call)
         result: JobResult | None = None
