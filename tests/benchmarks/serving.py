@@ -3,6 +3,7 @@
     python tests/benchmarks/serving.py crowd [--clients 500]
     python tests/benchmarks/serving.py messages [--count 100000]
     python tests/benchmarks/serving.py kills [--duration-s 300] [--interval-s 10] [--engine nano]
+    python tests/benchmarks/serving.py lost [--count 20]
     python tests/benchmarks/serving.py vanish [--count 50]
     python tests/benchmarks/serving.py soak [--duration-s 3600] [--minutes FILE]
 
@@ -11,6 +12,7 @@ what is measured is everything around it. Ends with 1 where a target is missed. 
 """
 
 import argparse
+import asyncio
 import importlib.util
 import json
 import random
@@ -31,6 +33,7 @@ from diffava_server.load.plan import LoadPlan  # noqa: E402 - `support` is found
 from support.server import server_config  # noqa: E402
 from support.serving.crowd import crowd  # noqa: E402
 from support.serving.kills import killed  # noqa: E402
+from support.serving.losing import lost  # noqa: E402
 from support.serving.messages import LIMITS, answer, mutated  # noqa: E402
 from support.serving.soak import GROWTH_LIMIT, into, soak  # noqa: E402
 from support.serving.spoilt_calls import spoilt_calls  # noqa: E402
@@ -41,7 +44,7 @@ CANCELLATIONS_PER_HOUR = 2_000
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("crowd", "messages", "kills", "vanish", "soak"))
+    parser.add_argument("what", choices=("crowd", "messages", "kills", "lost", "vanish", "soak"))
     parser.add_argument("--clients", type=int, default=500)
     parser.add_argument("--count", type=int)
     parser.add_argument("--duration-s", type=float)
@@ -121,6 +124,12 @@ def _kills(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Any],
         f"{figures['different']} of {figures['compared']} sound otherwise than undisturbed": figures["different"] == 0
         and figures["compared"] == figures["done"] > 0,
     }
+
+
+def _lost(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], dict[str, bool]]:
+    figures = asyncio.run(lost(folder, arguments.count or 20))
+    worst_ms = figures["told_ms"]["max"]
+    return figures, {f"a client of a killed engine heard of it after {worst_ms} ms at most, wanted 100": worst_ms < 100}
 
 
 def _vanish(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], dict[str, bool]]:
