@@ -66,8 +66,9 @@ def serving(config: ServerConfig, ray_config: RayConfig, engine_factory: EngineF
     """Ray and the service on this machine, from the moment that a replica answers; the address for clients.
 
     Raises:
-        StartError: Ray is missing, a port is taken or no replica starts.
+        StartError: Ray is missing, a port is taken, no replica starts, or a setting is asked for that Ray cannot keep.
     """
+    _refuse_unkept(config)
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -88,6 +89,16 @@ def serving(config: ServerConfig, ray_config: RayConfig, engine_factory: EngineF
         finally:
             serve.shutdown()
             ray.shutdown()
+
+
+def _refuse_unkept(config: ServerConfig) -> None:
+    """Better no server than one that is watched at a page which never comes."""
+    if config.metrics is not None:
+        raise StartError(
+            "There is no page of metrics on Ray, which has its own for all replicas; leave out metrics.", exit_code=2
+        )
+    if config.idle_exit_s is not None:
+        raise StartError("A server on Ray does not end by itself; leave out idle_exit_s.", exit_code=2)
 
 
 @contextlib.contextmanager

@@ -57,6 +57,13 @@ def test_a_wrong_setting_is_named(settings, sentence):
         deployment_of(settings)
 
 
+@pytest.mark.parametrize("unkept", [{"metrics": "127.0.0.1:9464"}, {"idle_exit_s": 60.0}])
+def test_a_setting_that_ray_cannot_keep_is_refused_before_anything_starts(unkept):
+    with pytest.raises(StartError, match=f"leave out {next(iter(unkept))}") as refused:
+        cluster.serving(read_config(**unkept), read_ray_config(), None).__enter__()
+    assert refused.value.exit_code == 2
+
+
 def test_without_ray_serving_on_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(StartError, match=r"pip install 'diffava-foley\[ray\]'"):
