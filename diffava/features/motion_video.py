@@ -15,7 +15,7 @@ from diffava.features.motion import CONTEXT_FRAMES, MotionEncoder, Seen
 from diffava.features.video import SeenGroup, on_device
 from diffava.spec import PictureGuide
 
-PIECE_GROUPS = 4  # read at once: the context costs less the longer a piece is, and memory grows with it
+PIECE_GROUPS = 2  # read at once: no slower than 4, and the last are sooner done when pictures come one by one
 
 
 class MotionVideoEncoder:

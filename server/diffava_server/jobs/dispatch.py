@@ -136,7 +136,8 @@ class Dispatcher:
     def _admit(self, client_id: str, job: Job, model: EngineModel, upload: JobUpload) -> Ticket:
         duration_s = job.sample_count / model.sample_rate_hz
         turn = self._turns.enter(client_id, duration_s * len(job.seeds) * job.step_count / model.default_step_count)
-        staged = StagedUpload(job, model, upload, self._staging, self._advance, self._watcher.frames_received)
+        received = self._watcher.frames_received
+        staged = StagedUpload(job, model, upload, self._staging, self._advance, received, self._clock_s)
         channel = Channel(self._config.max_unsent_bytes)
         ticket = Ticket(turn, model, staged, channel, self._watcher, self._clock_s, self._clock_s())
         if not ticket.is_known(self._engine.remembered):
@@ -227,6 +228,8 @@ class Dispatcher:
             order[0].call(remembered)
             self._advance()
         ready = [ticket for ticket in order if ticket.is_ready(remembered)]
+        if not ready and order and order[0].upload.is_nearly_there:
+            ready = order[:1]  # nobody else could be served, and the engine encodes pictures while the last ones come
         if not ready:
             return []
         first, *others = ready

@@ -6,6 +6,7 @@ large to be read ahead is read while the engine works on it.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
@@ -13,6 +14,8 @@ from typing import Protocol
 from diffava_server.engine.protocol import EngineModel, FrameBlock, Job
 
 STREAMED_BLOCKS = 4  # of a job that is too large: enough for the engine to find the next one there
+LAST_MOMENT_S = 0.25  # about what an engine needs for the pictures that are there already
+MIN_RECEIVED_SHARE = 0.25  # of all pictures, before the pace of the others is believed
 
 
 class JobUpload(Protocol):
@@ -53,6 +56,9 @@ class StagedUpload:
     Args:
         on_change: Called when there may be something to do: all is there, or room was given back.
         on_frames: Called with the bytes of pictures that came.
+        clock_s: Monotonic.
+
+    `is_nearly_there` once the last pictures are due within `LAST_MOMENT_S`, if they go on coming as they did.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class StagedUpload:
         staging: Staging,
         on_change: Callable[[], None],
         on_frames: Callable[[int], None],
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.job = job
         self._model = model
@@ -70,11 +77,12 @@ class StagedUpload:
         self._staging = staging
         self._on_change = on_change
         self._on_frames = on_frames
+        self._clock_s = clock_s
         self._blocks: deque[FrameBlock] = deque()
         self._held_bytes = 0
         self._audio_granted, self._frames_granted, self._changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.wants_frames = False
-        self.has_audio = self.has_frames = self.is_closed = False
+        self.has_audio = self.is_nearly_there = self.has_frames = self.is_closed = False
 
     @property
     def need_bytes(self) -> int:
@@ -128,9 +136,11 @@ class StagedUpload:
         self._on_change()
         if self.job.frame_count:
             await self._frames_granted.wait()
+            begun_s = self._clock_s()
             async for block in self._upload.frames(self.job, self._model):
                 self._on_frames(len(block.rgb24))
                 await self._keep(block)
+                self._look_ahead(block.first_frame + block.frame_count, self._clock_s() - begun_s)
         self.has_frames = True
         self._changed.set()
         self._on_change()
@@ -154,6 +164,13 @@ class StagedUpload:
         self._blocks.clear()
         self._hold(-self._held_bytes)
         self._changed.set()
+
+    def _look_ahead(self, received: int, passed_s: float) -> None:
+        missing_s = passed_s * (self.job.frame_count - received) / received
+        is_believed = received >= self.job.frame_count * MIN_RECEIVED_SHARE
+        if not self.is_nearly_there and is_believed and missing_s <= LAST_MOMENT_S:
+            self.is_nearly_there = True
+            self._on_change()
 
     async def _keep(self, block: FrameBlock) -> None:
         self._blocks.append(block)

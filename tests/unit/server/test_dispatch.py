@@ -262,3 +262,51 @@ async def test_pictures_that_are_known_are_counted_as_reused(house):
     house.engine.end_batch()
     assert (await asked)[0] == Started(has_frames=True)
     assert (house.told.received_bytes, house.told.reused_bytes) == (0, 8 * MODEL.frame_bytes)
+
+
+class PausedUpload(SentUpload):
+    """`JobUpload` of a client whose last picture comes when the test says so."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = asyncio.Event()
+
+    async def frames(self, job, model):
+        for number in range(job.frame_count):
+            if number == job.frame_count - 1:
+                await self.last.wait()
+            yield FrameBlock(number, 1, bytes(model.frame_bytes))
+
+
+async def test_an_idle_engine_begins_while_the_last_pictures_come(house):
+    upload = PausedUpload()
+    asked = asyncio.create_task(house.ask(upload=upload))
+    (seat,) = await house.batch_begun()
+    making = asyncio.create_task(house.engine.make(seat))
+    await until(lambda: house.told.received_bytes == 7 * MODEL.frame_bytes)
+    assert not making.done(), "it wants the last one, too"
+    upload.last.set()
+    await making
+    house.engine.end_batch()
+    assert isinstance((await asked)[-1], Progress)
+
+
+async def test_whose_pictures_are_all_there_goes_before_one_whose_last_are_due(house):
+    first = asyncio.create_task(house.ask("bob"))
+    (seat,) = await house.batch_begun()
+    paused = PausedUpload()
+    second = asyncio.create_task(house.ask("ada", upload=paused))
+    third = asyncio.create_task(house.ask("eve"))
+    await until(lambda: house.jobs.waiting_count == 2 and house.jobs.ready_count == 1)
+    await house.engine.make(seat)
+    house.engine.end_batch()
+    await until(lambda: house.engine.batch and house.engine.batch[0] is not seat)
+    (seat,) = house.engine.batch
+    assert seat.turn.client_id == "eve"
+    await house.engine.make(seat)
+    house.engine.end_batch()
+    await until(lambda: house.engine.batch and house.engine.batch[0].turn.client_id == "ada")
+    paused.last.set()
+    await house.engine.make(house.engine.batch[0])
+    house.engine.end_batch()
+    await asyncio.gather(first, second, third)

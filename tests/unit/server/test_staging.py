@@ -97,6 +97,29 @@ async def test_room_comes_back_block_by_block_as_the_engine_takes_them_and_wholl
     assert staging.held_bytes == 0, "who has gone takes no room"
 
 
+@pytest.mark.parametrize(("block_s", "sent_until_near"), [(0.01, 2), (0.06, 4), (0.1, 6), (1.0, 8)])
+async def test_pictures_are_nearly_there_when_the_last_are_due_in_a_moment_at_their_pace(
+    reading, block_s, sent_until_near
+):
+    now_s, told = 0.0, []
+    upload = HeldUpload()
+    one = StagedUpload(
+        *(JOB, MODEL, upload, Staging(1 << 20), lambda: told.append(one.is_nearly_there), lambda count: None),
+        lambda: now_s,
+    )
+    one.want_frames()
+    reading(one)
+    one.grant(is_next=True, is_called=False)
+    await until(lambda: one.has_audio)
+    for sent in range(1, sent_until_near + 1):
+        assert not one.is_nearly_there
+        now_s += block_s
+        upload.sent.release()
+        await until(lambda sent=sent: len(one._blocks) == sent)
+    await until(lambda: one.is_nearly_there)
+    assert True in told, "who waits for it is told"
+
+
 async def test_an_upload_that_is_too_large_waits_for_its_turn_and_is_never_far_ahead_of_the_engine(reading):
     staging = Staging(4 * MODEL.frame_bytes)
     one, upload = staged(staging)
