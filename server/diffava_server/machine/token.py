@@ -6,6 +6,7 @@ until which it is: a server that starts meanwhile knows it as well as one that r
 
 import contextlib
 import hmac
+import math
 import os
 import secrets
 import sys
@@ -106,7 +107,8 @@ def rotate_token(path: Path, grace_s: float, wall_clock_s: Callable[[], float] =
     try:
         owner = path.stat()
         # First, so that there is no moment in which the old one is refused.
-        write_private(_previous_path(path), f"{before}\n{wall_clock_s() + grace_s:.0f}\n")
+        # Rounded down: rounded up, "at once" would be up to half a second later.
+        write_private(_previous_path(path), f"{before}\n{math.floor(wall_clock_s() + grace_s)}\n")
         write_private(path, secrets.token_urlsafe(TOKEN_BYTES) + "\n")
         if sys.platform != "win32" and os.geteuid() == 0:  # rotated by root, read by the server's own user
             for written in (path, _previous_path(path)):

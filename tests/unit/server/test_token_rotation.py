@@ -55,7 +55,9 @@ def test_a_running_server_takes_the_new_token_and_the_old_one_until_its_time_is_
     assert (server.accepts(new), server.accepts(old)) == (True, False)
 
 
-def test_without_grace_the_old_token_ends_at_once(path, clocks):
+@pytest.mark.parametrize("part_of_a_second", [0.0, 0.6, 0.999])
+def test_without_grace_the_old_token_ends_at_once(path, clocks, part_of_a_second):
+    clocks.go(part_of_a_second)
     server = running(path, clocks)
     old = server.token
     rotate(path, clocks, grace_s=0)
