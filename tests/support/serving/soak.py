@@ -66,7 +66,7 @@ def soak(
     each_minute: Callable[[dict[str, Any]], None] = lambda figures: None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Fill a server, then load it for `duration_s`. Returns the run's figures, with the growth of what its processes hold."""
+    """Fill a server, then load it for `duration_s`. Returns the figures, with the growth of what its processes hold."""
     levels = Levels(warm_up_s, level_s)
     told_minute = [0]
 
