@@ -47,7 +47,9 @@ async def a_second_take_needs_no_pictures(calls):
     sha256 = hashlib.sha256(b"".join(message.frames.rgb24 for message in pictures)).digest()
     named, *_ = shot(model, "ada", {1}, [1], frames_sha256=sha256)
     answers = [answer async for answer in calls.open(named)]
-    assert answers[0].started.has_frames
+    # It may be told first that it waits: the engine's last word on the first take comes after that take's end.
+    (started,) = [answer.started for answer in answers if answer.HasField("started")]
+    assert started.has_frames
     assert answers[-1].done.take_sha256 == [hashlib.sha256(first[0]).hexdigest()]
 
 
