@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
-from diffava_proto.v1 import foley_pb2, foley_pb2_grpc
+from diffava_proto.v1 import foley_pb2_grpc
 from diffava_server.config import ServerConfig
 from diffava_server.engine.protocol import EngineFactory
 from diffava_server.engine.supervisor import SupervisedEngine, supervised
@@ -35,9 +35,9 @@ from diffava_server.operations.refusals import Refusals
 from diffava_server.rpc.call_limits import CallLimits
 from diffava_server.rpc.drain import Drain
 from diffava_server.rpc.interceptors import AdmissionInterceptor, TokenInterceptor
+from diffava_server.rpc.names import SERVICE_NAME
 from diffava_server.rpc.service import FoleyService
 
-SERVICE_NAME = foley_pb2.DESCRIPTOR.services_by_name["FoleyService"].full_name
 LOADING = "The server is loading its models and takes no job yet; please try again in a moment."
 LOADING_RETRY_S = 5.0
 LAST_WORDS_S = 1.0  # in which answers that are under way reach their clients once no job is left

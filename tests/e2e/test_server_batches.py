@@ -5,13 +5,12 @@ import hashlib
 import multiprocessing
 from functools import partial
 
-import grpc
 import numpy as np
 import pytest
 
 from diffava_proto.v1 import foley_pb2 as pb
 from diffava_server.engine.fake import FakeEngine
-from support.server import RATE_HZ, Gate, frame_messages, header, refusal_of, running_server, until
+from support.server import RATE_HZ, Gate, frame_messages, header, next_kind, pcm_of, refusal_of, running_server, until
 
 FRAME_COUNT = 8
 WHITE = {"ada": frozenset({1}), "bob": frozenset({4, 6}), "cy": frozenset()}
@@ -27,17 +26,6 @@ def frames_sha256(client_id):
     return hashlib.sha256(b"".join(m.frames.rgb24 for m in frame_messages(FRAME_COUNT, WHITE[client_id]))).digest()
 
 
-async def next_kind(call):
-    return (await call.read()).WhichOneof("event")
-
-
-async def samples_of(call):
-    pcm = b""
-    while (response := await call.read()) is not grpc.aio.EOF:
-        pcm += response.audio.pcm_f32le if response.WhichOneof("event") == "audio" else b""
-    return pcm
-
-
 @pytest.fixture
 async def sizes():
     """What an engine with `on_batch=sizes.put` tells: how many jobs each batch had."""
@@ -51,7 +39,7 @@ async def test_jobs_that_wait_share_a_batch_and_sound_as_they_do_alone(tmp_path,
     engine = partial(FakeEngine, before_step=gate, step_count=1, on_batch=sizes.put)
     async with running_server(tmp_path, engine) as calls:
         gate.let_on(3)
-        alone = {client_id: await samples_of(calls.open(*shot(client_id))) for client_id in WHITE}
+        alone = {client_id: await pcm_of(calls.open(*shot(client_id))) for client_id in WHITE}
         first = calls.open(header())
         await gate.reached()
         for _ in range(3):
@@ -60,9 +48,9 @@ async def test_jobs_that_wait_share_a_batch_and_sound_as_they_do_alone(tmp_path,
         for call in waiting.values():
             assert await next_kind(call) == "queued"
         gate.let_on()
-        assert await samples_of(first)
+        assert await pcm_of(first)
         gate.let_on()
-        together = {client_id: await samples_of(call) for client_id, call in waiting.items()}
+        together = {client_id: await pcm_of(call) for client_id, call in waiting.items()}
         assert together == alone
         assert len(set(alone.values())) == 3, "each has its own pictures"
         assert [sizes.get() for _ in range(5)] == [1, 1, 1, 1, 3]
@@ -90,7 +78,7 @@ async def test_jobs_that_do_not_fit_together_run_one_after_another(tmp_path, siz
             assert await next_kind(call) == "queued"
         gate.let_on(9)
         for call in (first, *waiting):
-            assert await samples_of(call)
+            assert await pcm_of(call)
         assert [sizes.get() for _ in range(3)] == [1, 1, 1]
 
 
@@ -104,12 +92,12 @@ async def test_a_client_that_takes_nothing_does_not_hold_up_the_others_of_its_ba
         stuck, other = calls.open(header(client_id="ada", **long)), calls.open(header(client_id="bob", **long))
         assert await next_kind(stuck) == await next_kind(other) == "queued"
         gate.let_on(2)
-        assert await samples_of(first)
-        assert len(await samples_of(other)) == 80 * RATE_HZ * 4
+        assert await pcm_of(first)
+        assert len(await pcm_of(other)) == 80 * RATE_HZ * 4
         assert [sizes.get() for _ in range(2)] == [1, 2]
         gate.let_on()
-        assert await samples_of(calls.open(header(client_id="cy")))
-        assert len(await samples_of(stuck)) == 80 * RATE_HZ * 4, "what was made for it waits for it"
+        assert await pcm_of(calls.open(header(client_id="cy")))
+        assert len(await pcm_of(stuck)) == 80 * RATE_HZ * 4, "what was made for it waits for it"
 
 
 async def test_one_job_of_a_batch_is_cancelled_and_the_other_comes_whole(tmp_path, sizes):
@@ -121,13 +109,13 @@ async def test_one_job_of_a_batch_is_cancelled_and_the_other_comes_whole(tmp_pat
         given_up, stays = calls.open(*shot("ada")), calls.open(*shot("bob"))
         assert await next_kind(given_up) == await next_kind(stays) == "queued"
         gate.let_on(2)
-        assert await samples_of(first)
+        assert await pcm_of(first)
         await gate.reached()
         await gate.reached()
         given_up.cancel()
         await until(lambda: calls.server.jobs.present_count == 1)
         gate.let_on(2)
-        clicks = np.flatnonzero(np.frombuffer(await samples_of(stays), "<f4"))
+        clicks = np.flatnonzero(np.frombuffer(await pcm_of(stays), "<f4"))
         assert clicks.tolist() == [4 * RATE_HZ // 8, 6 * RATE_HZ // 8]
         assert [sizes.get() for _ in range(2)] == [1, 2]
 
@@ -143,10 +131,10 @@ async def test_a_short_preview_goes_before_a_long_job_that_came_first(tmp_path):
         assert (await preview.read()).queued.position == 1
         assert (await long.read()).queued.position == 2
         gate.let_on(2)
-        assert await samples_of(first)
-        assert await samples_of(preview)
+        assert await pcm_of(first)
+        assert await pcm_of(preview)
         gate.let_on()
-        assert await samples_of(long)
+        assert await pcm_of(long)
 
 
 async def test_two_editors_take_turns_and_neither_can_end_the_others_job(tmp_path):
@@ -166,7 +154,7 @@ async def test_two_editors_take_turns_and_neither_can_end_the_others_job(tmp_pat
         await until(lambda: calls.server.jobs.waiting_count == 8)
         gate.let_on(9)
         for call in (first, *ada, *bob):
-            assert len(await samples_of(call)) == RATE_HZ * 4
+            assert len(await pcm_of(call)) == RATE_HZ * 4
         assert [jobs.get().prompt for _ in range(9)] == ["ada", "bob"] * 4 + ["ada"]
         jobs.close()
 
@@ -180,8 +168,8 @@ async def test_the_pictures_of_a_waiting_job_are_read_ahead(tmp_path):
         assert await next_kind(waiting) == "queued"
         await until(lambda: calls.server.jobs.ready_count == 1)
         gate.let_on(2)
-        assert await samples_of(first)
-        assert await samples_of(waiting)
+        assert await pcm_of(first)
+        assert await pcm_of(waiting)
 
 
 async def test_a_client_that_sends_slowly_keeps_its_turn_and_holds_up_nobody(tmp_path):
@@ -189,25 +177,25 @@ async def test_a_client_that_sends_slowly_keeps_its_turn_and_holds_up_nobody(tmp
         slow = calls.open_unfinished()
         await slow.write(header(client_id="ada", frame_count=FRAME_COUNT))
         assert await next_kind(slow) == "started"
-        assert await samples_of(calls.open(*shot("bob")))
+        assert await pcm_of(calls.open(*shot("bob")))
         for message in frame_messages(FRAME_COUNT, WHITE["ada"]):
             await slow.write(message)
-        assert len(await samples_of(slow)) == RATE_HZ * 4
+        assert len(await pcm_of(slow)) == RATE_HZ * 4
 
 
 async def test_a_job_too_large_to_be_read_ahead_is_read_while_the_engine_works_on_it(tmp_path):
     async with running_server(tmp_path, max_staged_bytes=4 * 32 * 18 * 3) as calls:
-        pcm = await samples_of(calls.open(*shot("bob")))
+        pcm = await pcm_of(calls.open(*shot("bob")))
     assert np.flatnonzero(np.frombuffer(pcm, "<f4")).tolist() == [4 * RATE_HZ // 8, 6 * RATE_HZ // 8]
 
 
 async def test_pictures_that_were_sent_once_are_not_sent_again(tmp_path):
     async with running_server(tmp_path) as calls:
-        first = await samples_of(calls.open(*shot("bob")))
+        first = await pcm_of(calls.open(*shot("bob")))
         named = header(client_id="cy", frame_count=FRAME_COUNT, frames_sha256=frames_sha256("bob"))
         again = calls.open(named)
         assert (await again.read()).started.has_frames
-        assert await samples_of(again) == first
+        assert await pcm_of(again) == first
 
 
 async def test_a_client_that_names_pictures_which_nobody_knows_is_asked_for_them_before_its_turn(tmp_path):
@@ -223,26 +211,26 @@ async def test_a_client_that_names_pictures_which_nobody_knows_is_asked_for_them
         for message in frame_messages(FRAME_COUNT, WHITE["bob"]):
             await named.write(message)
         gate.let_on(2)
-        assert await samples_of(first)
-        assert np.count_nonzero(np.frombuffer(await samples_of(named), "<f4")) == 2
+        assert await pcm_of(first)
+        assert np.count_nonzero(np.frombuffer(await pcm_of(named), "<f4")) == 2
 
 
 async def test_a_client_that_sends_other_pictures_than_it_names_hears_its_own_and_poisons_nothing(tmp_path):
     async with running_server(tmp_path) as calls:
         lying = header(client_id="ada", frame_count=FRAME_COUNT, frames_sha256=frames_sha256("bob"))
-        pcm = await samples_of(calls.open(lying, *frame_messages(FRAME_COUNT, WHITE["ada"])))
+        pcm = await pcm_of(calls.open(lying, *frame_messages(FRAME_COUNT, WHITE["ada"])))
         assert np.flatnonzero(np.frombuffer(pcm, "<f4")).tolist() == [RATE_HZ // 8]
         named = calls.open(
             header(client_id="bob", frame_count=FRAME_COUNT, frames_sha256=frames_sha256("bob")),
             *frame_messages(FRAME_COUNT, WHITE["bob"]),
         )
         assert not (await named.read()).started.has_frames
-        assert np.count_nonzero(np.frombuffer(await samples_of(named), "<f4")) == 2
+        assert np.count_nonzero(np.frombuffer(await pcm_of(named), "<f4")) == 2
 
 
 async def test_pictures_that_were_forgotten_after_the_client_was_told_are_asked_for_again(tmp_path):
     async with running_server(tmp_path) as calls:
-        await samples_of(calls.open(*shot("bob")))
+        await pcm_of(calls.open(*shot("bob")))
         guide = pb.TimingGuide(has_performance=True)
         call = calls.open_unfinished()
         await call.write(header(frame_count=FRAME_COUNT, frames_sha256=frames_sha256("bob"), guide=guide))
@@ -271,15 +259,15 @@ async def test_how_long_a_wait_is_going_to_be_is_told_once_jobs_have_run(tmp_pat
         unknown = calls.open(header(client_id="ada"))
         assert (await unknown.read()).queued.estimated_wait_ms == 0
         gate.let_on(2)
-        assert await samples_of(first)
-        assert await samples_of(unknown)
+        assert await pcm_of(first)
+        assert await pcm_of(unknown)
         await gate.reached()
         running = calls.open(header(60 * RATE_HZ))
         await gate.reached()
         waiting = calls.open(header(client_id="ada"))
         assert (await waiting.read()).queued.estimated_wait_ms > 0
         gate.let_on(2)
-        await asyncio.gather(samples_of(running), samples_of(waiting))
+        await asyncio.gather(pcm_of(running), pcm_of(waiting))
 
 
 async def test_a_client_has_so_many_jobs_here_and_others_still_have_room(tmp_path):
@@ -295,7 +283,7 @@ async def test_a_client_has_so_many_jobs_here_and_others_still_have_room(tmp_pat
         assert await next_kind(other) == "queued"
         gate.let_on(3)
         for call in (*own, other):
-            assert await samples_of(call)
+            assert await pcm_of(call)
 
 
 async def test_a_job_that_the_device_could_never_hold_is_refused_with_the_numbers(tmp_path):
@@ -304,4 +292,4 @@ async def test_a_job_that_the_device_could_never_hold_is_refused_with_the_number
         refusal = await calls.refusal_of(header(2 * RATE_HZ, seeds=[1, 2]))
         assert (refusal.code, refusal.reason, refusal.is_retryable) == ("RESOURCE_EXHAUSTED", "LIMIT_EXCEEDED", False)
         assert "need 6.0 GiB of memory and this server gives 5.0 GiB" in refusal.sentence
-        assert await samples_of(calls.open(header(2 * RATE_HZ)))
+        assert await pcm_of(calls.open(header(2 * RATE_HZ)))

@@ -14,21 +14,25 @@ import pytest
 
 from diffava_proto.v1 import foley_pb2_grpc
 from diffava_server.engine.fake import FakeEngine
-from support.server import RATE_HZ, Gate, Refusal, frame_messages, header, refusal_of, running_server, until
+from support.server import (
+    RATE_HZ,
+    Gate,
+    Refusal,
+    frame_messages,
+    header,
+    next_kind,
+    pcm_of,
+    refusal_of,
+    running_server,
+    until,
+)
 from support.serving.loaded_server import loaded_server
 
 KILL = signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM
 
 
-async def next_kind(call):
-    return (await call.read()).WhichOneof("event")
-
-
-async def samples_of(call):
-    pcm = b""
-    while (response := await call.read()) is not grpc.aio.EOF:
-        pcm += response.audio.pcm_f32le if response.WhichOneof("event") == "audio" else b""
-    return len(pcm) // 4
+async def sample_count_of(call):
+    return len(await pcm_of(call)) // 4
 
 
 async def test_a_killed_engine_ends_its_batch_at_once_and_loses_nobody_who_waits(tmp_path):
@@ -41,7 +45,7 @@ async def test_a_killed_engine_ends_its_batch_at_once_and_loses_nobody_who_waits
         for call in (*mates, other):
             assert await next_kind(call) == "queued"
         gate.let_on()
-        assert await samples_of(first) == RATE_HZ
+        assert await sample_count_of(first) == RATE_HZ
         await gate.reached()
         pid, begun_s = calls.server.engine.pid, time.monotonic()
         os.kill(pid, KILL)
@@ -52,7 +56,7 @@ async def test_a_killed_engine_ends_its_batch_at_once_and_loses_nobody_who_waits
         await gate.reached()
         assert calls.server.engine.pid != pid
         gate.let_on()
-        assert await samples_of(other) == 2 * RATE_HZ
+        assert await sample_count_of(other) == 2 * RATE_HZ
         assert calls.server.health.is_serving
 
 
@@ -61,7 +65,7 @@ async def test_a_job_that_comes_while_the_engine_is_being_replaced_waits_for_the
         pid = calls.server.engine.pid
         os.kill(pid, KILL)
         await until(lambda: not calls.server.engine.is_usable)
-        assert await samples_of(calls.open(header())) == RATE_HZ
+        assert await sample_count_of(calls.open(header())) == RATE_HZ
         assert calls.server.engine.pid != pid
 
 
@@ -81,7 +85,7 @@ async def test_after_a_want_of_memory_the_next_job_has_a_fresh_engine(tmp_path):
         pid = calls.server.engine.pid
         refusal = await refusal_of(calls.open(header(seeds=[1, 2])))
         assert (refusal.code, refusal.reason) == ("RESOURCE_EXHAUSTED", "OUT_OF_MEMORY")
-        assert await samples_of(calls.open(header())) == RATE_HZ
+        assert await sample_count_of(calls.open(header())) == RATE_HZ
         assert calls.server.engine.pid != pid
         assert calls.server.health.is_serving
 
@@ -101,7 +105,7 @@ async def test_a_clock_that_jumps_by_a_day_ends_nothing_early_and_holds_nothing_
         assert await late.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         await until(lambda: calls.server.jobs.present_count == 2)
         gate.let_on(2)
-        assert await samples_of(running) == await samples_of(waiting) == RATE_HZ
+        assert await sample_count_of(running) == await sample_count_of(waiting) == RATE_HZ
 
 
 async def test_an_upload_that_stalls_is_let_go_once_it_is_awaited_and_not_before(tmp_path):
@@ -119,7 +123,7 @@ async def test_an_upload_that_stalls_is_let_go_once_it_is_awaited_and_not_before
         assert (await refusal_of(silent)).reason == "UPLOAD_IDLE"
         assert calls.server.jobs.waiting_count == 2, "it is not awaited before its turn"
         gate.let_on(2)
-        assert await samples_of(first) == await samples_of(prompt) == RATE_HZ
+        assert await sample_count_of(first) == await sample_count_of(prompt) == RATE_HZ
         assert (await refusal_of(stalled)).reason == "UPLOAD_IDLE"
 
 

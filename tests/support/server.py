@@ -127,6 +127,20 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
+async def next_kind(call: Any) -> str | None:
+    """Which event comes next."""
+    kind: str | None = (await call.read()).WhichOneof("event")
+    return kind
+
+
+async def pcm_of(call: Any) -> bytes:
+    """The sound of all takes that come until the call's end."""
+    pcm = b""
+    while (response := await call.read()) is not grpc.aio.EOF:
+        pcm += response.audio.pcm_f32le if response.WhichOneof("event") == "audio" else b""
+    return pcm
+
+
 async def refusal_of(call: Any) -> Refusal:
     """How a call that must fail ended; what came before is read and dropped."""
     try:

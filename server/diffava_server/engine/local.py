@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from diffava_server.config import Precision, ServerConfig
 from diffava_server.engine.device import found_device, let_threads_sleep
-from diffava_server.engine.protocol import EngineFactory, EngineModel, Job, Seat, picture_key
+from diffava_server.engine.protocol import EngineFactory, EngineModel, Seat, key_of_pictures
 from diffava_server.errors import EngineFailedError, UnknownModelError
 
 if TYPE_CHECKING:
@@ -64,17 +64,7 @@ class LocalEngine:
     def remembered(self) -> frozenset[str]:
         """As `Engine.remembered`."""
         return frozenset(
-            picture_key(
-                Job(
-                    name,
-                    prompt="",
-                    sample_count=key.sample_count,
-                    seeds=(),
-                    cut_samples=key.cut_samples,
-                    frame_count=key.frame_count,
-                    frames_sha256=key.frames_sha256,
-                )
-            )
+            key_of_pictures(name, key.frames_sha256, key.sample_count, key.frame_count, key.cut_samples)
             for name, pipeline in self._shelf.loaded().items()
             for key in pipeline.features.remembered()
         )

@@ -136,9 +136,16 @@ def picture_key(job: Job) -> str:
     An engine remembers under the hash that it has taken itself, never under the client's: otherwise a client could
     have another's pictures answered for by its own.
     """
-    if not job.frame_count or not job.frames_sha256:
+    return key_of_pictures(job.model, job.frames_sha256, job.sample_count, job.frame_count, job.cut_samples)
+
+
+def key_of_pictures(
+    model: str, frames_sha256: bytes, sample_count: int, frame_count: int, cut_samples: tuple[int, ...]
+) -> str:
+    """The `picture_key` of every job with these fields."""
+    if not frame_count or not frames_sha256:
         return ""
-    said = (job.model, job.frames_sha256, job.sample_count, job.frame_count, job.cut_samples)
+    said = (model, frames_sha256, sample_count, frame_count, cut_samples)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 

@@ -168,7 +168,7 @@ class Dispatcher:
 
     def _advance(self) -> None:
         """Whatever changed: read ahead what there is room for, tell places, and see whether a batch can begin."""
-        order = [self._waiting[turn] for turn in self._turns.order()]
+        order = self._in_turn()
         for place, ticket in enumerate(order):
             is_granted = ticket.upload.grant(is_next=place == 0, is_called=ticket.is_called)
             # A client that named its pictures sends none before it knows whether they are wanted.
@@ -178,6 +178,10 @@ class Dispatcher:
                 break  # nobody behind may take the room that this one waits for
         self._tell_places(order)
         self._changed.set()
+
+    def _in_turn(self) -> list[Ticket]:
+        """Those that wait, the next one first."""
+        return [self._waiting[turn] for turn in self._turns.order()]
 
     def _tell_places(self, order: list[Ticket]) -> None:
         wait_s = self._remaining_s()
@@ -223,7 +227,7 @@ class Dispatcher:
     def _next_batch(self) -> list[Ticket]:
         """The first in turn that is ready, and who fits to it. A client that is next is called, and others go ahead."""
         remembered = self._engine.remembered
-        order = [self._waiting[turn] for turn in self._turns.order()]
+        order = self._in_turn()
         if order and not order[0].is_called:
             order[0].call(remembered)
             self._advance()

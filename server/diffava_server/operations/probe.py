@@ -8,8 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from diffava_server.addresses import is_local
 from diffava_server.errors import StartError
-
-SERVICE_NAME = "diffava.v1.FoleyService"
+from diffava_server.rpc.names import SERVICE_NAME
 
 
 @dataclass(frozen=True)

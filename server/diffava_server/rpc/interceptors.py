@@ -14,10 +14,8 @@ from diffava_server.errors import InvalidRequestError, ServerError, Unauthentica
 from diffava_server.rpc.call_limits import CallLimits
 from diffava_server.rpc.drain import Drain
 from diffava_server.rpc.identity import client_identity
+from diffava_server.rpc.names import HEALTH_PREFIX, JOB_METHOD
 from diffava_server.rpc.status import abort_with
-
-HEALTH_PREFIX = "/grpc.health.v1.Health/"
-JOB_METHOD = "/diffava.v1.FoleyService/Generate"
 
 Context = Any  # grpc.aio.ServicerContext, whose published types know neither `read`'s end nor `auth_context`'s values
 Handle = Callable[[Any, Context], Coroutine[Any, Any, None]]

@@ -23,11 +23,11 @@ from diffava_server.jobs.watching import Unwatched
 from diffava_server.machine.token import TokenFile
 from diffava_server.operations.logs import server_log
 from diffava_server.rpc.interceptors import bearer_token
+from diffava_server.rpc.names import SERVICE_NAME
 from diffava_server.rpc.service import FoleyService
 from diffava_server.rpc.status import abort_with
 from diffava_server.scaleout.call import RayCall, ReplicaContext
 
-SERVICE_NAME = pb.DESCRIPTOR.services_by_name["FoleyService"].full_name
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
