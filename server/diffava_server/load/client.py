@@ -133,18 +133,22 @@ class _Attempt:
                 await self._call.done_writing()
         if self._ask.cancel_at == "header":
             return Outcome("cancelled")
-        while True:
-            async with asyncio.timeout(self._hung_after_s):
-                response = await self._call.read()
-            if response is grpc.aio.EOF:
-                raise _BrokenError(f"the call ended well and without its result, after {list(self._first_s)}")
+        outcome = None
+        while (response := await self._next()) is not grpc.aio.EOF:
             kind = response.WhichOneof("event")
             self._first_s.setdefault(kind, self._passed_s())
             if kind == self._ask.cancel_at:
                 return Outcome("cancelled")
             self._follow(kind, response)
             if kind == "done":
-                return self._outcome(response.done)
+                outcome = self._outcome(response.done)
+        if outcome is None:
+            raise _BrokenError(f"the call ended well and without its result, after {list(self._first_s)}")
+        return outcome
+
+    async def _next(self) -> Any:
+        async with asyncio.timeout(self._hung_after_s):
+            return await self._call.read()
 
     def _follow(self, kind: str, response: pb.GenerateResponse) -> None:
         if kind == "audio":

@@ -16,6 +16,7 @@ from diffava_server.rpc.drain import Drain
 from diffava_server.rpc.identity import client_identity
 from diffava_server.rpc.names import HEALTH_PREFIX, JOB_METHOD
 from diffava_server.rpc.status import abort_with
+from diffava_server.rpc.whole_operations import WholeOperations
 
 Context = Any  # grpc.aio.ServicerContext, whose published types know neither `read`'s end nor `auth_context`'s values
 Handle = Callable[[Any, Context], Coroutine[Any, Any, None]]
@@ -86,7 +87,8 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):
             return None  # no such method
         method, handle = handler_call_details.method, _streamed(handler, self._read_idle_s)
 
-        async def admitted(requests: Any, context: Context) -> None:
+        async def admitted(requests: Any, grpc_context: Context) -> None:
+            context = WholeOperations(grpc_context)
             # Probes are counted apart: a client that asks too often must not make the server look dead.
             is_health = method.startswith(HEALTH_PREFIX)
             try:

@@ -29,6 +29,7 @@ from diffava_server.listening import open_door
 from diffava_server.rpc.call_limits import CallLimits
 from diffava_server.rpc.identity import client_identity
 from diffava_server.rpc.status import abort_with, status_of
+from diffava_server.rpc.whole_operations import WholeOperations
 from diffava_server.scaleout.config import has_fixed_address, read_ray_config
 
 DETAILS_KEY = "grpc-status-details-bin"
@@ -139,7 +140,7 @@ class _Guarded:
             async with self._admitted(context), _cancelled_on_leaving(rays(request, context)) as answers:
                 async for answer in answers:
                     if answer:  # one that says nothing only carried the status
-                        await context.write(answer)
+                        await WholeOperations(context).write(answer)
             self._end(context)
 
         return streamed
