@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import floor, lcm
 from typing import Self
 
 import av
@@ -25,7 +26,7 @@ from diffava_resolve.frames.source import SourceFile, open_video
 _MAX_JITTER_S = Fraction(4, 1000)
 
 # Decoding on beats seeking for jumps up to this.
-_FORWARD_SEEK_S = Fraction(4)
+_FORWARD_SEEK_S = 4
 
 # How far before the asked second to look for a keyframe: containers index decode times, which precede what is shown.
 _SEEK_MARGINS_S = (Fraction(0), Fraction(1), Fraction(4), Fraction(16))
@@ -36,11 +37,14 @@ _REVERSE_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class StillPicture:
-    """One decoded picture: shown from `start_s` for `duration_s` or until the next; a pixel is `pixel_aspect` wide."""
+    """One decoded picture: shown from `start` for `duration` or until the next; a pixel is `pixel_aspect` wide.
+
+    Both are counted in its movie's ticks, since whole numbers cost a tenth of what fractions do.
+    """
 
     frame: av.VideoFrame
-    start_s: Fraction
-    duration_s: Fraction
+    start: int
+    duration: int
     pixel_aspect: Fraction
 
 
@@ -63,7 +67,7 @@ class Movie:
         self._container: InputContainer
         self._stream: VideoStream
         self._pictures: Iterator[StillPicture]
-        self._origin_s: Fraction | None = None
+        self._origin: int | None = None  # the first picture's time in the file
         self._asked_s = Fraction(0)
         # Consecutive pictures; the last is the decoder's latest and ends the one before it.
         self._window: deque[StillPicture] = deque()
@@ -102,15 +106,16 @@ class Movie:
         if self._is_single_picture:
             return self._window[0]
         backwards, self._asked_s = second < self._asked_s, second
-        until_s = second + self._jitter_s
-        is_before_window = until_s < self._window[0].start_s and self._window[0].start_s > 0
-        if is_before_window or second > self._window[-1].start_s + _FORWARD_SEEK_S:
+        until = floor((second + self._jitter_s) * self._ticks_per_s)
+        is_before_window = until < self._window[0].start and self._window[0].start > 0
+        if is_before_window or until > self._window[-1].start + self._forward_seek:
             self._seek(second)
         ended = False
-        while not ended and self._window[-1].start_s <= until_s:
+        while not ended and self._window[-1].start <= until:
             ended = not self._decode_next(_REVERSE_BYTES if backwards else 0)
-        shown = next((p for p in reversed(self._window) if p.start_s <= until_s), self._window[0])
-        self._check_inside(second, shown, ended)
+        shown = next((p for p in reversed(self._window) if p.start <= until), self._window[0])
+        if ended or second < 0:
+            self._check_inside(second, shown, ended)
         return shown
 
     @cached_property
@@ -118,12 +123,25 @@ class Movie:
         return 1 / Fraction(self._stream.average_rate or self._stream.guessed_rate or 25)
 
     @cached_property
+    def _time_base_s(self) -> Fraction:
+        return Fraction(self._stream.time_base or 1)
+
+    @cached_property
+    def _ticks_per_s(self) -> int:
+        """So many that both the file's times and the usual duration are whole."""
+        return lcm(self._time_base_s.denominator, self._usual_duration_s.denominator)
+
+    @cached_property
+    def _forward_seek(self) -> int:
+        return _FORWARD_SEEK_S * self._ticks_per_s
+
+    @cached_property
     def _jitter_s(self) -> Fraction:
         return min(_MAX_JITTER_S, self._usual_duration_s / 4)
 
     def _check_inside(self, second: Fraction, shown: StillPicture, ended: bool) -> None:
-        tolerance_s = max(self._tolerance_s, shown.duration_s)
-        stop_s = shown.start_s + shown.duration_s
+        tolerance_s = max(self._tolerance_s, Fraction(shown.duration, self._ticks_per_s))
+        stop_s = Fraction(shown.start + shown.duration, self._ticks_per_s)
         if second >= -tolerance_s and (not ended or second < stop_s + tolerance_s):
             return
         self._source.check_unchanged()
@@ -132,7 +150,7 @@ class Movie:
                 f"The timeline asks {self._source.path} for the picture {float(-second):.3f} s before its first; "
                 "relink the clip or trim its start."
             )
-        promised_s = (self._stream.duration or 0) * Fraction(self._stream.time_base or 1)
+        promised_s = (self._stream.duration or 0) * self._time_base_s
         advice = (
             f", though it should last {float(promised_s):.3f} s: it is damaged or cut off, copy it again"
             if promised_s > stop_s + tolerance_s
@@ -156,17 +174,17 @@ class Movie:
     def _seek(self, second: Fraction) -> None:
         """Stand at a picture at or before `second` from which decoding runs right: a keyframe, or the file's first."""
         for margin_s in _SEEK_MARGINS_S:
-            target_s = second - margin_s + (self._origin_s or 0)
+            target_s = second - margin_s + Fraction(self._origin or 0, self._ticks_per_s)
             if second - margin_s <= 0:
                 break
             try:
-                self._container.seek(int(target_s / Fraction(self._stream.time_base or 1)), stream=self._stream)
+                self._container.seek(int(target_s / self._time_base_s), stream=self._stream)
             except av.FFmpegError:
                 break  # a container that cannot seek is read from its start
             # Pictures before the keyframe lean on some that were skipped.
             self._pictures = self._decode(from_start=False)
             key_picture = next((picture for picture in self._pictures if picture.frame.key_frame), None)
-            if key_picture is not None and key_picture.start_s <= second:
+            if key_picture is not None and key_picture.start <= second * self._ticks_per_s:
                 self._window = deque([key_picture])
                 return
         self._container.close()
@@ -177,11 +195,13 @@ class Movie:
     def _decode_next(self, keep_bytes: int) -> bool:
         """Take the next picture into the window, which keeps two or `keep_bytes` of them; False at the end."""
         for picture in self._pictures:
-            if self._window and picture.start_s <= self._window[-1].start_s:
+            if self._window and picture.start <= self._window[-1].start:
                 continue  # never shown: a broken file gives two pictures one time
             self._window.append(picture)
-            size_bytes = sum(plane.buffer_size for plane in picture.frame.planes)
-            while len(self._window) > max(2, keep_bytes // size_bytes):
+            most = 2
+            if keep_bytes:
+                most = max(most, keep_bytes // sum(plane.buffer_size for plane in picture.frame.planes))
+            while len(self._window) > most:
                 self._window.popleft()
             return True
         return False
@@ -192,27 +212,27 @@ class Movie:
         A raw stream has no times: its pictures follow each other at the usual rate, counted from the file's start; from
         anywhere else there are none that could be placed.
         """
-        time_base = Fraction(self._stream.time_base or 1)
-        usual_s = self._usual_duration_s
+        unit = self._ticks_per_s // self._time_base_s.denominator * self._time_base_s.numerator
+        usual = floor(self._usual_duration_s * self._ticks_per_s)
         aspect = Fraction(self._stream.sample_aspect_ratio or 1)
-        start_s = -usual_s
+        start = -usual
         try:
             for packet in self._container.demux(self._stream):
                 for frame in packet.decode():
                     self.decoded_frames += 1
-                    if frame.pts is None and not from_start:
+                    pts = frame.pts
+                    if pts is None and not from_start:
                         return
-                    duration_s = frame.duration * time_base if frame.duration else usual_s
-                    start_s = frame.pts * time_base if frame.pts is not None else start_s + usual_s
-                    if self._origin_s is None:
-                        self._origin_s = start_s
-                    yield StillPicture(frame, start_s - self._origin_s, duration_s, aspect)
+                    start = start + usual if pts is None else pts * unit
+                    if self._origin is None:
+                        self._origin = start
+                    yield StillPicture(frame, start - self._origin, frame.duration * unit or usual, aspect)
         except MemoryError:  # one of FFmpeg's errors too, and says nothing of the file
             raise
         except (av.FFmpegError, OSError) as error:
             self._source.check_unchanged()
-            good_until_s = max(start_s - (self._origin_s or Fraction(0)), Fraction(0))
-            where = f"after {float(good_until_s):.3f} s" if good_until_s else "from its start on"
+            good_until_s = max(start - (self._origin or 0), 0) / self._ticks_per_s
+            where = f"after {good_until_s:.3f} s" if good_until_s else "from its start on"
             raise MediaError(
                 f"The file {self._source.path} is damaged {where}; copy it again or convert it."
             ) from error

@@ -59,9 +59,10 @@ def frames_of(picture: Picture, frame_format: FrameFormat, *, block_frames: int 
 
 def timeline_frame_of(encoder_frame: int, picture: Picture, frame_format: FrameFormat) -> int:
     """The timeline frame that encoder frame `encoder_frame` of the region shows."""
-    region = picture.region
-    second = (encoder_frame + Fraction(1, 2)) / frame_format.rate
-    return min(region.start_frame + int(second * region.rate), region.stop_frame - 1)
+    region, rate = picture.region, frame_format.rate
+    passed = (2 * encoder_frame + 1) * region.rate.numerator * rate.denominator  # whole numbers: it is asked often
+    passed_frames = passed // (2 * region.rate.denominator * rate.numerator)
+    return min(region.start_frame + passed_frames, region.stop_frame - 1)
 
 
 class _Viewer:
@@ -73,9 +74,8 @@ class _Viewer:
         self._segments = iter(picture.segments)
         self._segment: Segment | None = None
         self._open: dict[Layer, _OpenLayer] = {}
-        self._present: dict[
-            int, _OpenLayer
-        ] = {}  # of the present segment: to hash a layer costs as much as to scale it
+        # Of the present segment, by number: to hash a layer costs as much as to scale a picture.
+        self._present: dict[int, _OpenLayer] = {}
         self._sources: dict[Path, SourceFile] = {}
         self._last_frame: int | None = None
         self._last_rgb: np.ndarray | None = None
@@ -119,7 +119,6 @@ class _Viewer:
         return segment
 
     def _compose(self, segment: Segment, frame: int) -> np.ndarray:
-        rate = self._picture.region.rate
         layers = []
         for number, layer in enumerate(segment.layers):
             share = layer.opacity_start
@@ -127,7 +126,7 @@ class _Viewer:
                 done = (frame + Fraction(1, 2) - segment.start_frame) / (segment.stop_frame - segment.start_frame)
                 share += (layer.opacity_stop - share) * done
             if share > 0:
-                layers.append((self._opened(number, layer).look(frame / rate, (frame + 1) / rate), share))
+                layers.append((self._opened(number, layer).look(frame), share))
         if not layers:
             return compose.plain((0, 0, 0), self._format.width_pixels, self._format.height_pixels)
         return compose.mix(layers)
@@ -137,7 +136,8 @@ class _Viewer:
         if number not in self._present:
             identity = _identity(layer)
             if identity not in self._open:
-                self._open[identity] = _OpenLayer(layer, self._format, self._open_media(layer))
+                rate = self._picture.region.rate
+                self._open[identity] = _OpenLayer(layer, rate, self._format, self._open_media(layer))
             self._present[number] = self._open[identity]
         return self._present[number]
 
@@ -159,27 +159,25 @@ class _Viewer:
 class _OpenLayer:
     """A layer with its media opened, fitted to the format; a picture that is shown again is not fitted again."""
 
-    def __init__(self, layer: Layer, frame_format: FrameFormat, pictures: _Pictures | None) -> None:
-        self._layer = layer
-        self._size = frame_format.width_pixels, frame_format.height_pixels
+    def __init__(self, layer: Layer, rate: Fraction, frame_format: FrameFormat, pictures: _Pictures | None) -> None:
+        # Of the media that pass during a timeline frame the earliest picture is shown: played backwards, a frame begins
+        # where a media frame ends, and asking at its start would give the one after it.
+        asked_frame = 0 if layer.speed >= 0 else 1
+        self._media_s_per_frame = layer.speed / rate
+        self._media_s_at_zero = layer.media_start_s + layer.speed * (asked_frame / rate - layer.timeline_start_s)
+        self._fitter = compose.Fitter(frame_format.width_pixels, frame_format.height_pixels)
         self._pictures = pictures
         self._shown: StillPicture | None = None
         rgb = layer.media.rgb if isinstance(layer.media, Colour) else (0, 0, 0)
-        self._fitted = compose.plain(rgb, *self._size)
+        self._fitted = compose.plain(rgb, frame_format.width_pixels, frame_format.height_pixels)
 
-    def look(self, start_s: Fraction, stop_s: Fraction) -> np.ndarray:
-        """What the layer shows during the timeline frame from `start_s` to `stop_s`.
-
-        Of the media that pass in that time it is the earliest picture: played backwards, a frame begins where a media
-        frame ends, and asking at its start would give the one after it.
-        """
+    def look(self, frame: int) -> np.ndarray:
+        """What the layer shows during timeline frame `frame`."""
         if self._pictures is None:
             return self._fitted
-        layer = self._layer
-        second = start_s if layer.speed >= 0 else stop_s
-        shown = self._pictures.picture_at(layer.media_start_s + layer.speed * (second - layer.timeline_start_s))
+        shown = self._pictures.picture_at(self._media_s_at_zero + self._media_s_per_frame * frame)
         if shown is not self._shown:
-            self._shown, self._fitted = shown, compose.fit(shown, *self._size)
+            self._shown, self._fitted = shown, self._fitter.fit(shown)
         return self._fitted
 
     def close(self) -> None:

@@ -88,7 +88,7 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):
         method, handle = handler_call_details.method, _streamed(handler, self._read_idle_s)
 
         async def admitted(requests: Any, grpc_context: Context) -> None:
-            context = WholeOperations(grpc_context)
+            context: Context = WholeOperations(grpc_context)
             # Probes are counted apart: a client that asks too often must not make the server look dead.
             is_health = method.startswith(HEALTH_PREFIX)
             try:
