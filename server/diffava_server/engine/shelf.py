@@ -99,7 +99,14 @@ class ModelShelf:
                 log.info("model %s is let go to make room for %s", other.model.name, name)
                 other.pipeline = None
         give_back(self._opening.device)
-        return self._load(place)
+        try:
+            return self._load(place)
+        except UnknownModelError as error:
+            log.error("%s", error)  # where it lies is for whoever runs the server, not for every editor
+            raise UnknownModelError(
+                f"The model '{name}' cannot be loaded any more: its files are not what they were when the server "
+                "started. The server's log says which; choose another model until they are mended."
+            ) from error
 
     def _excess_bytes(self, place: _Place) -> int:
         """By how much the limit would be exceeded with this model too."""
