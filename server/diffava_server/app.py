@@ -26,6 +26,7 @@ from diffava_server.jobs.dispatch import Dispatcher
 from diffava_server.jobs.idle import Activity
 from diffava_server.listening import Door, build_server, open_door
 from diffava_server.machine import systemd
+from diffava_server.machine.free_memory import give_back_regularly
 from diffava_server.machine.state import ServerState, published
 from diffava_server.machine.token import TokenFile
 from diffava_server.operations.health import Health
@@ -101,6 +102,7 @@ async def running(
             raise StartError(str(error), exit_code=2 if isinstance(error, UnknownModelError) else 1) from error
         jobs.start()
         stack.push_async_callback(jobs.close)
+        stack.callback(asyncio.create_task(give_back_regularly(), name="free memory").cancel)
         loading = None
         await health.told()
         state = _state(config, door, engine, software_version)
