@@ -6,6 +6,7 @@ editors are Resolve, as the fake plays its versions, and timelines' files.
 
 import json
 from fractions import Fraction
+from functools import partial
 
 import av
 import numpy as np
@@ -27,6 +28,7 @@ from diffava_resolve.session.in_editor import (
     takes_in_editor,
     verify_in_editor,
 )
+from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.spec import FrameFormat
 from support.clips import write_flash_clip
 from support.editors import FileDesk, ResolveDesk
@@ -77,6 +79,10 @@ def client_seeing(rate):
     return ScriptedClient(server=ServerInfo("0.0.0-scripted", (model,), Limits(2000, 8, 48_000 * 3600, 200)))
 
 
+def asking(**wishes):
+    return partial(FoleySettings, **wishes)
+
+
 def samples_of(heard):
     return soundfile.read(heard.wav, dtype="float32")[0][heard.first_sample :]
 
@@ -88,7 +94,7 @@ def samples_of(heard):
 def test_what_is_seen_at_a_frame_is_heard_at_that_frame(tmp_path, kind, rate, label, drop):
     at = desk(tmp_path, kind, rate, label, drop)
     before = at.others()
-    wish = FoleyWish("a stone falls", Selection("range", "f20", "f71"), seed=7)
+    wish = FoleyWish("a stone falls", Selection("range", "f20", "f71"), asking(seed=7))
     outcome = foley_in_editor(at.editor, wish, client_seeing(rate))
     [heard] = at.heard()
     assert (heard.track, heard.start_frame, heard.frames) == ("Foley", 20, 51)
@@ -108,11 +114,13 @@ def test_takes_a_part_made_anew_and_another_take_chosen(tmp_path, kind):
     at = desk(tmp_path, kind, rate, 86_400)
     before = at.others()
     client = client_seeing(rate)
-    foley_in_editor(at.editor, FoleyWish("rain", Selection("whole"), take_count=2, seed=1), client)
+    foley_in_editor(at.editor, FoleyWish("rain", Selection("whole"), asking(take_count=2, seed=1)), client)
     [first] = at.heard()
     old = samples_of(first)
 
-    regenerate_in_editor(at.editor, "foley-1", FoleyWish(seed=50), client, part=("01:00:01:00", "01:00:02:00"))
+    regenerate_in_editor(
+        at.editor, "foley-1", FoleyWish(settings_for=asking(seed=50)), client, part=("01:00:01:00", "01:00:02:00")
+    )
     [heard] = at.heard()
     new = samples_of(heard)
     assert (heard.start_frame, heard.frames) == (first.start_frame, first.frames)
@@ -135,7 +143,7 @@ def test_a_server_that_fails_half_way_leaves_nothing(tmp_path, kind):
     client.failure, client.fail_after_blocks = ServerError("The server went away."), 1
     before = at.others(), at.fake.seen() if kind != "file" else None
     with pytest.raises(ServerError, match="went away"):
-        foley_in_editor(at.editor, FoleyWish("rain", Selection("whole"), take_count=2), client)
+        foley_in_editor(at.editor, FoleyWish("rain", Selection("whole"), asking(take_count=2)), client)
     assert (at.others(), at.fake.seen() if kind != "file" else None) == before
     assert not list(tmp_path.rglob("*.wav"))
 
@@ -192,8 +200,10 @@ def test_a_clip_over_unreadable_media_is_made_anew_from_the_rendered_picture(tmp
     for item in at.fake.timeline._tracks["video"][0].items:
         item._media._kind = "Compound"
     client = client_seeing(Fraction(24))
-    foley_in_editor(at.editor, FoleyWish("a stone falls", Selection("range", "f20", "f71"), seed=1), client)
-    outcome = regenerate_in_editor(at.editor, "foley-1", FoleyWish(seed=9), client, part=("f40", "f60"))
+    foley_in_editor(at.editor, FoleyWish("a stone falls", Selection("range", "f20", "f71"), asking(seed=1)), client)
+    outcome = regenerate_in_editor(
+        at.editor, "foley-1", FoleyWish(settings_for=asking(seed=9)), client, part=("f40", "f60")
+    )
     [heard] = at.heard()
     assert heard.start_sample + int(np.argmax(samples_of(heard))) == FLASH * 2_000
     assert any("cuts of the range are not known" in note for note in outcome.notes)
@@ -211,8 +221,8 @@ def test_a_part_outside_the_clip_is_refused_before_anything_is_rendered(tmp_path
 def test_every_take_of_the_timeline_is_made_again_and_is_the_same(tmp_path, kind):
     at = desk(tmp_path, kind, NTSC, 107_892, drop=True)
     client = client_seeing(NTSC)
-    foley_in_editor(at.editor, FoleyWish("rain", Selection("range", "f7", "f43"), take_count=2), client)
-    regenerate_in_editor(at.editor, "foley-1", FoleyWish(seed=4), client, part=("f20", "f30"))
+    foley_in_editor(at.editor, FoleyWish("rain", Selection("range", "f7", "f43"), asking(take_count=2)), client)
+    regenerate_in_editor(at.editor, "foley-1", FoleyWish(settings_for=asking(seed=4)), client, part=("f20", "f30"))
     verdicts = [(verdict.take_number, verdict.outcome) for verdict in verify_in_editor(at.editor, client)]
     assert verdicts == [(1, "same"), (2, "same"), (3, "same")]
 
@@ -319,7 +329,7 @@ def single_clips(folder):
 def test_what_resolve_wrote_comes_out_with_all_that_was_in_it_and_our_track(tmp_path, kind, cut_of, rate):
     """Its media are not here: a file gets stand-ins, and in Resolve the range is rendered."""
     given_path, output = cut_of(tmp_path), tmp_path / "out.otio"
-    wish = FoleyWish("wind over stones", Selection("range", "01:00:05:00", "01:00:06:12"), take_count=2)
+    wish = FoleyWish("wind over stones", Selection("range", "01:00:05:00", "01:00:06:12"), asking(take_count=2))
     if kind == "file":
         source = tmp_path / "given.otio"
         # Written once by OpenTimelineIO, whose newer schema says more defaults than Resolve did.

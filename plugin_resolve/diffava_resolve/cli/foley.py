@@ -1,6 +1,5 @@
 """`diffava foley`: foley for a range, a clip or every marker of a timeline."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,8 @@ from diffava_resolve.cli.guide import TimelineGuideOptions
 from diffava_resolve.cli.options import Leaks, Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
-from diffava_resolve.session import FoleySettings, PlacedClip, Wanted, generate_foley, generate_shots, shots_of_markers
+from diffava_resolve.session import PlacedClip, Wanted, generate_foley, generate_shots, shots_of_markers
+from diffava_resolve.session.settings import SettingsFor
 from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.read import read_timeline
@@ -89,7 +89,7 @@ def _wanted(
     range_: tuple[str, str] | None,
     clip: str | None,
     markers: bool,
-    settings_for: Callable[[str], FoleySettings],
+    settings_for: SettingsFor,
 ) -> tuple[Wanted, ...]:
     """The regions asked for, each with its prompt."""
     if sum((range_ is not None, clip is not None, markers)) > 1:

@@ -1,6 +1,7 @@
 """`diffava resolve`: DiffAVA in Resolve's menu, and Resolve from outside. The installer's part is named by text."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -61,22 +62,8 @@ def foley(
 
     output = Output(json)
     selection = Selection("markers") if markers else Selection("range", *range_) if range_ else Selection()
-    wish = FoleyWish(
-        prompt=prompt,
-        selection=selection,
-        picture=picture,
-        track_name=track,
-        negative_prompt=sound.negative or "",
-        model=server.model_name,
-        take_count=takes,
-        seed=sound.seed,
-        step_count=sound.steps,
-        guidance_scale=sound.guidance,
-        sampler=sound.sampler,
-        guide_strength=1.0 if sound.guide_strength is None else sound.guide_strength,
-        finishing=finish.finishing(),
-        leak_check=leaks,
-    )
+    settings = partial(sound.settings, server.model_name, takes, finishing=finish.finishing(), leak_check=leaks)
+    wish = FoleyWish(prompt, selection, settings, picture, track)
     with outside() as bridge, server.connect(output) as client, output.progress() as bar:
         outcome = foley_in_editor(ResolveEditor(bridge.resolve), wish, client, bar.show)
         bridge.settle()

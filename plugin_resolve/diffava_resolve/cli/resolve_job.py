@@ -1,6 +1,7 @@
 """One press on DiffAVA in Resolve's menu: ask what is wanted, make it, say what came of it. Knows no route."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from diffava_resolve.bridge.failures import EditorGoneError
@@ -12,6 +13,7 @@ from diffava_resolve.client.protocol import Event, FoleyClient, Progress, Queued
 from diffava_resolve.editor.protocol import Editor, Selection
 from diffava_resolve.errors import FoleyError
 from diffava_resolve.session.in_editor import FoleyOutcome, FoleyWish, foley_in_editor, regenerate_in_editor
+from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.shots import ShotBegun
 
 TITLE = "DiffAVA Foley"
@@ -66,13 +68,15 @@ def wish_of(answers: Answers) -> FoleyWish:
     Raises:
         RequestError: Something in it is out of its bounds.
     """
+    settings = partial(
+        FoleySettings, negative_prompt=str(answers["negative"]).strip(), take_count=int(answers["takes"])
+    )
     return FoleyWish(
-        prompt=str(answers["prompt"]).strip(),
-        selection=WHERE[answers["where"]],
+        str(answers["prompt"]).strip(),
+        WHERE[answers["where"]],
+        settings,
         picture=PICTURES[answers["picture"]],  # type: ignore[arg-type]  # the table has only these
         track_name=str(answers["track"]),
-        negative_prompt=str(answers["negative"]).strip(),
-        take_count=int(answers["takes"]),
     )
 
 

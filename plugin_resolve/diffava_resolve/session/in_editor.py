@@ -10,25 +10,22 @@ there (`session.shots`).
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.editor.protocol import Change, Editor, Placement, Selection
 from diffava_resolve.errors import RequestError
-from diffava_resolve.session.finishing import Finishing
 from diffava_resolve.session.generate import PlacedClip, Plan, Wanted, plan_of, takes_of
-from diffava_resolve.session.leaks import LeakCheck
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.regenerate import context_of, render_part, render_whole
-from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.session.settings import FoleySettings, SettingsFor, settings_of
 from diffava_resolve.session.shots import ShotBegun, finished_shots
 from diffava_resolve.session.shown import PictureWish, shown
 from diffava_resolve.session.timing import Timing
 from diffava_resolve.session.verify import Verdict, verify
-from diffava_resolve.spec import ModelInfo, Region
+from diffava_resolve.spec import ModelInfo
 from diffava_resolve.timeline.place import PlacedTake, find_clip, foley_clips, new_clip_id
-from diffava_resolve.timeline.regions import MarkerRegion, region_of_range
+from diffava_resolve.timeline.regions import region_of_range
 from diffava_resolve.timeline.takes import FoleyClip
 
 
@@ -36,48 +33,18 @@ from diffava_resolve.timeline.takes import FoleyClip
 class FoleyWish:
     """What a person asks for, in values that a dialog or a JSON object has.
 
-    `prompt` is for regions that bring none of their own (a marker brings its note). `picture` says what the model sees:
-    the `source` media of the cut, the `graded` picture that the editor renders, or `auto`: the source media, and where
-    they cannot be read (compound clips, offline media, effects) the graded picture. 0, empty and None leave the choice
-    to the model.
+    `prompt` is for regions that bring none of their own (a marker brings its note), and `settings_for` says with which
+    settings a prompt is asked for. `picture` says what the model sees: the `source` media of the cut, the `graded`
+    picture that the editor renders, or `auto`: the source media, and where they cannot be read (compound clips, offline
+    media, effects) the graded picture.
     """
 
     prompt: str = ""
     selection: Selection = Selection()  # noqa: RUF009  frozen
+    settings_for: SettingsFor = FoleySettings
     picture: PictureWish = "auto"
     track_name: str = "Foley"
     timing: Timing = Timing()  # noqa: RUF009  frozen
-    negative_prompt: str = ""
-    model: str = ""
-    take_count: int = 1
-    seed: int | None = None
-    step_count: int = 0
-    guidance_scale: float = 0.0
-    sampler: str = ""
-    guide_strength: float = 1.0
-    finishing: Finishing = Finishing()  # noqa: RUF009  frozen
-    leak_check: LeakCheck = "warn"
-
-    def settings(self, shot: MarkerRegion | None = None) -> FoleySettings:
-        """The wishes for one region; what a marker says itself comes first.
-
-        Raises:
-            RequestError: There is no prompt, or a wish is out of its bounds.
-        """
-        said = shot or MarkerRegion(Region(Fraction(1), 0, 0, 0))
-        return FoleySettings(
-            prompt=said.prompt or self.prompt,
-            negative_prompt=said.negative_prompt or self.negative_prompt,
-            model=self.model,
-            take_count=self.take_count if said.take_count is None else said.take_count,
-            seed=self.seed if said.seed is None else said.seed,
-            step_count=self.step_count,
-            guidance_scale=self.guidance_scale,
-            sampler=self.sampler,
-            guide_strength=self.guide_strength,
-            finishing=self.finishing,
-            leak_check=self.leak_check,
-        )
 
 
 @dataclass(frozen=True)
@@ -115,7 +82,8 @@ def foley_in_editor(
     if not wish.track_name.strip():
         raise RequestError("The track for the sound has no name; give one, or leave it to be Foley.")
     chosen = editor.regions(wish.selection)
-    settings = [wish.settings(one) for one in chosen]  # refused before anything is decoded
+    # Refused before anything is decoded.
+    settings = [settings_of(one, wish.settings_for, wish.prompt) for one in chosen]
     cut = editor.cut()
     with tempfile.TemporaryDirectory(prefix="diffava-") as temporary:
 
@@ -160,7 +128,7 @@ def regenerate_in_editor(
     """
     cut = editor.cut()
     clip = find_clip(cut.timeline, clip_id)
-    settings = replace(wish, prompt=wish.prompt or clip.chosen.receipt.job.prompt).settings()
+    settings = wish.settings_for(wish.prompt or clip.chosen.receipt.job.prompt)
     timing = None if wish.timing == Timing() else wish.timing
     region = None if part is None else region_of_range(cut.timeline, *part)
     if region is not None:
@@ -176,7 +144,7 @@ def regenerate_in_editor(
         made = replace(made, notes=(*seen.notes, *made.notes))
         with editor.changing() as change:
             placed = change.add_takes(clip, made.takes)
-    return _outcome(editor, client, wish, [made], [placed])
+    return _outcome(editor, client, [made], [placed])
 
 
 def verify_in_editor(
@@ -223,17 +191,17 @@ def _placed(
     """Put all shots on the timeline."""
     placed = [change.place(plan.region, takes, clip_id, wish.track_name) for clip_id, plan, takes in shots]
     clips = [PlacedClip.of(clip_id, "", plan.region, takes, plan.picture) for clip_id, plan, takes in shots]
-    return _outcome(editor, client, wish, clips, placed)
+    return _outcome(editor, client, clips, placed)
 
 
 def _outcome(
-    editor: Editor, client: FoleyClient, wish: FoleyWish, made: Sequence[PlacedClip], placed: Sequence[Placement]
+    editor: Editor, client: FoleyClient, made: Sequence[PlacedClip], placed: Sequence[Placement]
 ) -> FoleyOutcome:
     clips = tuple(
         replace(clip, track_name=where.track_name, region=where.region)
         for clip, where in zip(made, placed, strict=True)
     )
-    model = client.info().model(wish.model)
+    model = client.info().model(made[0].takes[0].receipt.job.model)
     notes = [note for clip in clips for note in clip.notes]
     notes += [note for where in placed for note in where.notes]
     notes += [model.warning] if model.warning else []

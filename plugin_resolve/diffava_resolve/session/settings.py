@@ -12,6 +12,7 @@ from diffava_resolve.errors import RequestError
 from diffava_resolve.session.finishing import Finishing
 from diffava_resolve.session.leaks import LeakCheck
 from diffava_resolve.spec import SAMPLE_RATE_HZ, FoleyJob, TimingGuide
+from diffava_resolve.timeline.regions import MarkerRegion
 
 _SEED_LIMIT = 1 << 64
 MAX_GUIDE_STRENGTH = 2.0  # as the server has it
@@ -106,6 +107,25 @@ class FoleySettings:
             regenerate_samples=regenerate_samples,
             guide=replace(guide, strength=self.guide_strength),
         )
+
+
+SettingsFor = Callable[[str], FoleySettings]
+"""From a prompt to the wishes that hold for whatever is prompted."""
+
+
+def settings_of(marker: MarkerRegion, settings_for: SettingsFor, prompt: str = "") -> FoleySettings:
+    """The wishes for a marker's stretch: what it says itself comes first.
+
+    Raises:
+        RequestError: Neither it nor `prompt` says what should be heard, or a wish is out of its bounds.
+    """
+    general = settings_for(marker.prompt or prompt)
+    return replace(
+        general,
+        negative_prompt=marker.negative_prompt or general.negative_prompt,
+        take_count=general.take_count if marker.take_count is None else marker.take_count,
+        seed=general.seed if marker.seed is None else marker.seed,
+    )
 
 
 def _refuse_beyond(subject: str, found: int, limit: int, unit: str, advice: str) -> None:

@@ -27,7 +27,7 @@ from diffava_resolve.session.generate import (
 )
 from diffava_resolve.session.journal import Journal, key_of
 from diffava_resolve.session.media_folder import MediaFolder
-from diffava_resolve.session.settings import FoleySettings
+from diffava_resolve.session.settings import FoleySettings, SettingsFor, settings_of
 from diffava_resolve.timeline.export import write_otio
 from diffava_resolve.timeline.place import PlacedTake, media_folder, new_clip_id
 from diffava_resolve.timeline.positions import format_region
@@ -44,12 +44,12 @@ class ShotBegun:
     prompt: str
 
 
-def shots_of_markers(timeline: Any, settings: Callable[[str], FoleySettings], prompt: str = "") -> tuple[Wanted, ...]:
+def shots_of_markers(timeline: Any, settings_for: SettingsFor, prompt: str = "") -> tuple[Wanted, ...]:
     """A wanted region for every marker that spans a range, with what it asks for instead of the settings.
 
     Args:
         timeline: What holds the markers.
-        settings: From a prompt to the settings that hold for every shot.
+        settings_for: The settings that hold for every shot.
         prompt: For markers that say none.
 
     Raises:
@@ -62,14 +62,7 @@ def shots_of_markers(timeline: Any, settings: Callable[[str], FoleySettings], pr
                 f"The marker at {format_region(found.region)} does not say what should be heard; write it into the "
                 "marker's note, or give --prompt for all that say nothing."
             )
-        made = settings(found.prompt or prompt)
-        made = replace(
-            made,
-            negative_prompt=found.negative_prompt or made.negative_prompt,
-            take_count=made.take_count if found.take_count is None else found.take_count,
-            seed=made.seed if found.seed is None else found.seed,
-        )
-        wanted.append(Wanted(found.region, made))
+        wanted.append(Wanted(found.region, settings_of(found, settings_for, prompt)))
     if not wanted:
         raise RequestError("The timeline has no marker that spans a range; give --range IN OUT instead.")
     return tuple(wanted)

@@ -15,6 +15,7 @@ from diffava_resolve.cli.resolve_job import FORM, PICTURES, WHERE, by_markers, p
 from diffava_resolve.client.protocol import Progress, Queued, Started
 from diffava_resolve.editor.protocol import Selection
 from diffava_resolve.errors import RequestError
+from diffava_resolve.session.settings import FoleySettings
 
 SMALL = Form(
     "Title", (Field("prompt", "Prompt"), Field("kind", "Kind", "choice", "a", ("a", "b")), Field("n", "N", "number", 2))
@@ -118,7 +119,8 @@ def test_a_filled_form_becomes_a_wish():
     whole = next(words for words, selection in WHERE.items() if selection.where == "whole")
     given = {"prompt": " rain ", "negative": "voices", "takes": 3, "picture": graded, "where": whole, "track": "Rain"}
     wish = wish_of({**answers, **given})
-    assert (wish.prompt, wish.negative_prompt, wish.take_count, wish.track_name) == ("rain", "voices", 3, "Rain")
+    assert (wish.prompt, wish.track_name) == ("rain", "Rain")
+    assert wish.settings_for("rain") == FoleySettings("rain", negative_prompt="voices", take_count=3)
     assert (wish.picture, wish.selection) == ("graded", Selection("whole"))
 
 
