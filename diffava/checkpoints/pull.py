@@ -19,6 +19,7 @@ from diffava.checkpoints.published_files import (
 )
 from diffava.checkpoints.registry import Published, PublishedFile
 from diffava.errors import CheckpointError
+from diffava.whole_file import whole_file
 
 OnBytes = Callable[[str, int], None]  # a file's path, and how many of its bytes are here
 
@@ -203,8 +204,7 @@ def _write_record(entry: Published, record: dict[str, Any]) -> None:
     values = {"name": entry.name, "licence": entry.licence, "commercial_use_allowed": entry.commercial_use_allowed}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.part")
-        unfinished.write_text(json.dumps(values | record, indent=2) + "\n", "utf-8")
-        unfinished.replace(path)
+        with whole_file(path) as unfinished:
+            unfinished.write_text(json.dumps(values | record, indent=2) + "\n", "utf-8")
     except OSError as error:
         raise CheckpointError(f"{path} cannot be written ({error}); check the folder.") from error

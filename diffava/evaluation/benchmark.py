@@ -20,6 +20,7 @@ from diffava.evaluation.measures.silence import silence
 from diffava.evaluation.measures.speed import speed
 from diffava.evaluation.sounds import Sounds
 from diffava.sounds.takes import TakeLibrary
+from diffava.whole_file import whole_file
 
 FIGURES = "figures.json"
 CLIPS = 78  # three of each judged kind; all settings together are some 500 sounds
@@ -88,7 +89,6 @@ def keep_figures(path: Path, generator: Generator, clip_count: int, taken: dict[
             kept = before["measures"]
     kept.update({name: [figure.as_json() for figure in figures] for name, figures in taken.items()})
     whole = {**head, "measures": kept}
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(whole, indent=1), "utf-8")
-    unfinished.replace(path)
+    with whole_file(path) as unfinished:
+        unfinished.write_text(json.dumps(whole, indent=1), "utf-8")
     return whole

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from diffava.evaluation.cases import Case
 from diffava.evaluation.judge import CLIP_S, Hearing
 from diffava.evaluation.sounds import T2AV, Sounds
+from diffava.whole_file import whole_file
 
 PICTURES = 10
 RATE, SIZE_PIXELS = 25, 96
@@ -32,10 +33,9 @@ def draw_examples(sounds: Sounds, path: Path) -> None:
         _events(axes[1][column], case)
         _mel(axes[2][column], made, f"{sounds.generator.name}: {case.prompt}", case)
         _mel(axes[3][column], held_out.reference(case), "real held-out recording", case)
-    unfinished = path.with_suffix(".unfinished")
-    figure.savefig(unfinished, dpi=80, format="png")
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, dpi=80, format="png")
     pyplot.close(figure)
-    unfinished.replace(path)
 
 
 def _strip(axis: Any, sounds: Sounds, case: Case) -> None:

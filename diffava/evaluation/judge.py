@@ -17,6 +17,7 @@ from transformers.audio_utils import mel_filter_bank
 
 from diffava.errors import CheckpointError
 from diffava.sounds.takes import RATE_HZ
+from diffava.whole_file import whole_file
 
 CLIP_S = 5.12  # what a judge hears at once; a shorter clip is followed by silence
 CLIP_SAMPLES = round(CLIP_S * RATE_HZ)
@@ -111,10 +112,9 @@ def heard_by(
 def save_judge(judge: Judge, path: Path) -> None:
     """Write a judge with the names of its kinds; the file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
     weights = {name: value.contiguous() for name, value in judge.state_dict().items()}
-    save_file(weights, unfinished, {"kinds": json.dumps(judge.kinds)})
-    unfinished.replace(path)
+    with whole_file(path) as unfinished:
+        save_file(weights, unfinished, {"kinds": json.dumps(judge.kinds)})
 
 
 def load_judge(path: Path) -> Judge:

@@ -21,6 +21,7 @@ from diffava.evaluation.generators import Generator
 from diffava.sounds.captions import ANYTHING
 from diffava.sounds.takes import RATE_HZ
 from diffava.spec import FoleyRequest, GuideSource
+from diffava.whole_file import whole_file
 
 OWNER = "generator.json"
 VERSION = 2  # of cases and settings: raise it when either changes, so that kept sounds are not mistaken for new ones
@@ -83,9 +84,8 @@ class Sounds:
         """The samples in a file of the folder, made if it is not there."""
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(".unfinished")
-            soundfile.write(unfinished, np.clip(make(), -1, 1), RATE_HZ, "PCM_24", format="FLAC")
-            unfinished.replace(path)
+            with whole_file(path) as unfinished:
+                soundfile.write(unfinished, np.clip(make(), -1, 1), RATE_HZ, "PCM_24", format="FLAC")
         return np.asarray(soundfile.read(path, dtype="float32")[0])
 
     def _made(self, case: Case, shown: Case, setting: Setting) -> Float[np.ndarray, "S"]:

@@ -21,6 +21,7 @@ from diffava.sounds.takes import RATE_HZ
 from diffava.spec import FoleyRequest, Frames
 from diffava.training.corpora.corpus import Clip, Corpus
 from diffava.training.prepared.media import Media, read_media
+from diffava.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,5 @@ def _path(folder: Path, clip: Clip) -> Path:
 
 def _write(path: Path, samples: Float[np.ndarray, "S"]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    soundfile.write(unfinished, np.clip(samples, -1, 1), RATE_HZ, "PCM_24", format="WAV")
-    unfinished.replace(path)
+    with whole_file(path) as unfinished:
+        soundfile.write(unfinished, np.clip(samples, -1, 1), RATE_HZ, "PCM_24", format="WAV")

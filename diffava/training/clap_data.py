@@ -20,6 +20,7 @@ from diffava.sounds.kinds import kind_named, kinds
 from diffava.sounds.recordings import Split
 from diffava.sounds.score import Hit, Score, Source
 from diffava.sounds.takes import TakeLibrary
+from diffava.whole_file import whole_file
 
 HEARD_S = 0.1  # how much of a sound must lie in a window to be named
 VAGUE = 0.1
@@ -59,14 +60,13 @@ class MelBank:
         clips = [draw_clip(library, split, duration_s, first_seed + index) for index in range(count)]
         self.scores = [clip.score for clip in clips]
         if not path.exists():
-            unfinished = path.with_suffix(".unfinished.npy")
-            mels = None
-            for index, clip in enumerate(clips):
-                values = mel(torch.from_numpy(waveform_of(clip, library))).numpy()
-                if mels is None:
-                    mels = open_memmap(unfinished, "w+", np.float16, (count, *values.shape))
-                mels[index] = values
-            unfinished.replace(path)
+            with whole_file(path) as unfinished:
+                mels = None
+                for index, clip in enumerate(clips):
+                    values = mel(torch.from_numpy(waveform_of(clip, library))).numpy()
+                    if mels is None:
+                        mels = open_memmap(unfinished, "w+", np.float16, (count, *values.shape))
+                    mels[index] = values
         self.mels = np.load(path, mmap_mode="r")
         self.frames_per_s = self.mels.shape[1] / duration_s
 

@@ -6,9 +6,7 @@ checkpoint by then; what they say behind its step is cut off when the run goes o
 
 import csv
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from torch import Tensor
 
 from diffava.errors import DataError
 from diffava.training.plan import Plan
+from diffava.whole_file import whole_file
 
 STATE = "state.pt"
 WEIGHTS = "model.safetensors"
@@ -120,13 +119,3 @@ def _cut(log: Path, step: int) -> None:
     kept = [row for row in rows[1:] if len(row) == len(rows[0]) and row[0].isdigit() and int(row[0]) <= step]
     with whole_file(log) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([*rows[:1], *kept] if kept else [])
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to; it then replaces a file, which is the old one or the new one whenever the machine stops."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    yield unfinished
-    with unfinished.open("rb+") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 from diffava.evaluation.tables.run import Outcome
+from diffava.whole_file import whole_file
 
 PICTURE = "distributions.png"
 COLUMNS = 3
@@ -40,8 +41,7 @@ def draw_distributions(outcome: Outcome, path: Path) -> bool:
             title=f"{titles.get(key, key.removesuffix('_ms').replace('_', ' '))}{unit}, {len(values)} values",
             ylabel="how many",
         )
-    unfinished = path.with_suffix(".unfinished")
-    figure.savefig(unfinished, dpi=80, format="png")
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, dpi=80, format="png")
     pyplot.close(figure)
-    unfinished.replace(path)
     return True

@@ -15,6 +15,7 @@ from rich.table import Table as RichTable
 from diffava.evaluation.tables.definitions import METRICS, Table
 from diffava.evaluation.tables.pairs import Pair
 from diffava.evaluation.tables.run import Outcome
+from diffava.whole_file import whole_file
 
 FIGURES = "figures.json"
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -71,9 +72,8 @@ def quantiles(values: Sequence[float]) -> dict[str, float | None]:
 def keep(out: Path, whole: dict[str, Any]) -> None:
     """Write the figures; the file appears whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
-    unfinished = out / f"{FIGURES}.unfinished"
-    unfinished.write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
-    unfinished.replace(out / FIGURES)
+    with whole_file(out / FIGURES) as unfinished:
+        unfinished.write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
 
 
 def _number(value: float) -> str:

@@ -27,7 +27,7 @@ from diffava.training.prepared.shards import (
     write_json,
     write_shard,
 )
-from diffava.training.run_folder import whole_file
+from diffava.whole_file import whole_file
 
 CLIPS_A_SHARD = 128
 SKIPPED, MISSING = "skipped.csv", "missing.csv"

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from diffava.errors import DataError
-from diffava.training.run_folder import whole_file
+from diffava.whole_file import whole_file
 
 FORMAT_VERSION = 1
 BEGUN = "preparation.json"
