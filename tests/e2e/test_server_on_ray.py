@@ -28,9 +28,11 @@ from support.steered import SLEEP, steered_engine
 
 pytest.importorskip("ray", reason="Ray Serve is the extra `ray`")
 
+from diffava_server.scaleout.application import ROOM_BESIDE_JOBS
 from support.ray_cluster import free_port, ray_service
 
 REPLICAS, EDITORS, JOBS_EACH = 2, 6, 4
+QUEUED_CALLS, QUEUED_JOBS = 8, 8
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +48,9 @@ def ports():
 @pytest.fixture(scope="module")
 def service(tmp_path_factory, made, ports):
     """At Ray's own port, in the clear; the settings' address beside it speaks TLS."""
-    spread = {"min_replicas": REPLICAS, "port": ports["ray"]}
-    settings = {"listen": f"127.0.0.1:{ports['tls']}", "max_calls_per_minute": 100_000, **made.tls()}
+    spread = {"min_replicas": REPLICAS, "port": ports["ray"], "max_queued_calls": QUEUED_CALLS}
+    limits = {"max_calls_per_minute": 100_000, "max_open_calls": 10_000, "max_queued_jobs": QUEUED_JOBS}
+    settings = {"listen": f"127.0.0.1:{ports['tls']}", **limits, **made.tls()}
     with ray_service(tmp_path_factory.mktemp("service"), steered_engine(), spread, **settings) as (address, token):
         assert address == settings["listen"]
         yield Service(f"127.0.0.1:{ports['ray']}", token)
@@ -124,6 +127,32 @@ async def test_a_replica_that_was_killed_is_replaced(service):
         while len(replica_pids()) < REPLICAS:
             await calls.info()
         assert (await calls.info()).models
+
+
+async def test_calls_that_no_replica_has_room_for_are_refused_in_our_words_and_the_room_comes_back(service):
+    room = REPLICAS * (QUEUED_JOBS + ROOM_BESIDE_JOBS) + QUEUED_CALLS
+    async with service.connected() as calls, asyncio.timeout(60):
+        silent = [calls.open_unfinished() for _ in range(room + 8)]
+        ends = [asyncio.create_task(calls.refusal_of(call)) for call in silent]
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        refused = done.pop().result()
+        assert (refused.code, refused.reason, refused.is_retryable) == ("RESOURCE_EXHAUSTED", "QUEUE_FULL", True)
+        for call in silent:
+            call.cancel()
+        await asyncio.wait(ends)
+        for end in ends:
+            end.cancelled() or end.exception()  # looked at, or asyncio would complain
+        while not await is_done(calls):
+            pass  # Ray hears of each end in turn
+
+
+async def is_done(calls):
+    """Whether there was room for a job, which then came to its end."""
+    try:
+        return (await calls.answers(header()))[-1].WhichOneof("event") == "done"
+    except grpc.aio.AioRpcError as error:
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        return False
 
 
 def test_calls_from_this_machine_come_in_at_rays_own_port_and_others_do_not(service, ports):
