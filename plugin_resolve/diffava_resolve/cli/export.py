@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from diffava_resolve.cli.output import AsJson, Output
+from diffava_resolve.files import refuse_overwriting
 from diffava_resolve.timeline.export import export_timeline
-from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.read import read_timeline
 
 

@@ -13,9 +13,9 @@ from diffava_resolve.cli.guide import TimelineGuideOptions
 from diffava_resolve.cli.options import Leaks, Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
+from diffava_resolve.files import refuse_overwriting
 from diffava_resolve.session import PlacedClip, Wanted, generate_foley, generate_shots, shots_of_markers
 from diffava_resolve.session.settings import SettingsFor
-from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import region_of_clip, region_of_range, region_of_timeline

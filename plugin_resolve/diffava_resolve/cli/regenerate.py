@@ -10,8 +10,8 @@ from diffava_resolve.cli.finishing import FinishOptions
 from diffava_resolve.cli.guide import TimelineGuideOptions
 from diffava_resolve.cli.options import Leaks, Out, Range, ServerOptions, SoundOptions, checked_output
 from diffava_resolve.cli.output import AsJson, Output
+from diffava_resolve.files import refuse_overwriting
 from diffava_resolve.session import regenerate as regenerate_clip
-from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import find_clip
 from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.read import read_timeline

@@ -9,8 +9,8 @@ from diffava_resolve.cli.clips import measured_in_words, region_json
 from diffava_resolve.cli.options import checked_output
 from diffava_resolve.cli.output import AsJson, Output
 from diffava_resolve.errors import RequestError
+from diffava_resolve.files import refuse_overwriting
 from diffava_resolve.timeline.export import write_otio
-from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import find_clip, foley_clips, select_take
 from diffava_resolve.timeline.positions import format_region
 from diffava_resolve.timeline.read import read_timeline

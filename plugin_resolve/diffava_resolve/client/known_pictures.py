@@ -5,12 +5,13 @@ It holds hashes, no paths and no pictures. Losing it costs a decode, so nothing 
 
 import contextlib
 import json
-import os
 import threading
 from pathlib import Path
 from typing import Any
 
 from diffava_resolve.client.protocol import PictureMemory
+from diffava_resolve.errors import OutputError
+from diffava_resolve.files import write_whole
 
 FILE_NAME = "known-pictures.json"
 _MOST_ENTRIES = 512
@@ -37,7 +38,7 @@ class KnownPictures(PictureMemory):
             entries[identity] = {**(entries.pop(identity, None) or {}), **known}
             while len(entries) > _MOST_ENTRIES:
                 del entries[next(iter(entries))]
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, OutputError):
                 self._write(json.dumps({"schema_version": _SCHEMA_VERSION, "pictures": entries}))
 
     def _read(self) -> dict[str, Any]:
@@ -51,11 +52,9 @@ class KnownPictures(PictureMemory):
         return entries if isinstance(entries, dict) else {}
 
     def _write(self, text: str) -> None:
-        temporary = self._path.with_name(f"{FILE_NAME}.{os.getpid()}.{threading.get_ident()}")
+        def write(temporary: Path) -> None:
+            temporary.chmod(0o600)
+            temporary.write_text(text, "utf-8")
+
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as f:
-                f.write(text)
-            temporary.replace(self._path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(self._path, write)

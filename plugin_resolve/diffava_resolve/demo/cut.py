@@ -15,8 +15,8 @@ import opentimelineio as otio
 
 from diffava_resolve.demo.shots import Shot, demo_shots
 from diffava_resolve.demo.stage import HEIGHT_PIXELS, WIDTH_PIXELS
+from diffava_resolve.files import write_whole
 from diffava_resolve.timeline.export import write_otio
-from diffava_resolve.timeline.files import write_whole
 
 RATE = Fraction(24000, 1001)
 SHOT_FRAMES = 64

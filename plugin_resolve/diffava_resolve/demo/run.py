@@ -13,13 +13,13 @@ from diffava_resolve.demo.cut import DemoCut, write_cut
 from diffava_resolve.demo.picture import TakePicture, Thumbnail, draw
 from diffava_resolve.demo.preview import write_preview
 from diffava_resolve.demo.stage import HEIGHT_PIXELS, WIDTH_PIXELS
+from diffava_resolve.files import write_whole
 from diffava_resolve.frames.foreign import frames_of
 from diffava_resolve.frames.onsets import onsets_s
 from diffava_resolve.frames.sync import SyncMeasurement, measure_sync
 from diffava_resolve.session import FoleySettings, PlacedClip, Wanted, generate_foley
 from diffava_resolve.spec import FrameFormat, Picture
 from diffava_resolve.timeline.audio_file import read_blocks
-from diffava_resolve.timeline.files import write_whole
 from diffava_resolve.timeline.positions import format_timecode
 from diffava_resolve.timeline.read import read_timeline
 from diffava_resolve.timeline.regions import clips_of, region_of_timeline

@@ -8,9 +8,9 @@ from typing import Any
 from diffava_resolve.editor.protocol import Cut, Placement, Selection
 from diffava_resolve.editor.selections import regions_of_timeline
 from diffava_resolve.errors import RequestError
+from diffava_resolve.files import refuse_overwriting
 from diffava_resolve.spec import Region
 from diffava_resolve.timeline.export import write_otio
-from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import (
     PlacedTake,
     find_clip,

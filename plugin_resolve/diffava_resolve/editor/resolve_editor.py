@@ -29,8 +29,8 @@ from diffava_resolve.editor.resolve.steps import Steps
 from diffava_resolve.editor.resolve.view import KeptView
 from diffava_resolve.editor.selections import regions_of_timeline
 from diffava_resolve.errors import OutputError, RequestError, TimelineError
+from diffava_resolve.files import make_folder
 from diffava_resolve.spec import Region
-from diffava_resolve.timeline.files import make_folder
 from diffava_resolve.timeline.place import media_folder
 from diffava_resolve.timeline.rates import label_frame, timeline_rate
 from diffava_resolve.timeline.read import read_timeline

@@ -8,6 +8,7 @@ from typing import Any
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import RequestError
+from diffava_resolve.files import refuse_overwriting
 from diffava_resolve.frames.foreign import length_of
 from diffava_resolve.session.finish import notes_of
 from diffava_resolve.session.job_frames import JobFrames
@@ -20,7 +21,6 @@ from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.timing import Timing, guide_of, performance_blocks
 from diffava_resolve.spec import Finished, Layer, MovieFile, Picture, Region, Segment
 from diffava_resolve.timeline.audio_file import TakeWriter
-from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import PlacedTake
 from diffava_resolve.timeline.receipts import Receipt
 

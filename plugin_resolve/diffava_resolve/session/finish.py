@@ -13,8 +13,8 @@ import numpy as np
 
 from diffava_resolve.client.protocol import Samples
 from diffava_resolve.errors import MediaError, OutputError
+from diffava_resolve.files import cannot_write, discard, temporary_sibling
 from diffava_resolve.spec import Finish, Finished
-from diffava_resolve.timeline.files import cannot_write, discard, temporary_sibling
 from diffava_resolve.timeline.limiter import limited
 from diffava_resolve.timeline.loudness import Loudness, loudness_of_sound
 from diffava_resolve.timeline.splice import ramp

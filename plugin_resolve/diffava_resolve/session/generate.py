@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.errors import RequestError
+from diffava_resolve.files import refuse_overwriting
 from diffava_resolve.session.job_frames import JobFrames
 from diffava_resolve.session.leaks import LeakCheck
 from diffava_resolve.session.measure import TakeMeasure
@@ -21,7 +22,6 @@ from diffava_resolve.session.settings import FoleySettings
 from diffava_resolve.session.timing import Timing, guide_of
 from diffava_resolve.spec import Finish, FoleyJob, Picture, Region
 from diffava_resolve.timeline.export import write_otio
-from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.place import PlacedTake, find_clip, media_folder, new_clip_id, place_takes
 from diffava_resolve.timeline.viewer import picture_of
 

@@ -22,11 +22,11 @@ from typing import Any, Self
 import filelock
 
 from diffava_resolve.errors import OutputError, RequestError, TimelineError
+from diffava_resolve.files import make_folder, write_whole
 from diffava_resolve.frames.foreign import frames_of
 from diffava_resolve.session.generate import Plan
 from diffava_resolve.spec import FoleyJob, ImageSequence, ModelInfo, MovieFile, Picture
 from diffava_resolve.timeline.audio_file import file_sha256
-from diffava_resolve.timeline.files import make_folder, write_whole
 from diffava_resolve.timeline.place import PlacedTake
 from diffava_resolve.timeline.receipts import Receipt
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from diffava_resolve.files import make_folder
 from diffava_resolve.timeline.audio_file import TakeFile, TakeWriter
-from diffava_resolve.timeline.files import make_folder
 
 
 class MediaFolder:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from diffava_resolve.client.protocol import Event, FoleyClient
+from diffava_resolve.files import refuse_overwriting
 from diffava_resolve.session.ancestry import inherited_guide, whole_ancestor
 from diffava_resolve.session.generate import PlacedClip
 from diffava_resolve.session.measure import TakeMeasure
@@ -23,7 +24,6 @@ from diffava_resolve.session.timing import Guided, Timing, guide_of
 from diffava_resolve.spec import Finish, Picture, Region
 from diffava_resolve.timeline.audio_file import read_blocks
 from diffava_resolve.timeline.export import write_otio
-from diffava_resolve.timeline.files import refuse_overwriting
 from diffava_resolve.timeline.loudness import loudness_of_sound
 from diffava_resolve.timeline.place import find_clip, media_folder, replace_takes
 from diffava_resolve.timeline.splice import Part

@@ -18,8 +18,8 @@ import numpy as np
 import soundfile
 
 from diffava_resolve.errors import MediaError, OutputError
+from diffava_resolve.files import cannot_write, discard, publish, temporary_sibling
 from diffava_resolve.spec import SAMPLE_RATE_HZ
-from diffava_resolve.timeline.files import cannot_write, discard, publish, temporary_sibling
 
 FULL_SCALE = 1 << 23
 BLOCK_SAMPLES = 1 << 16

@@ -10,9 +10,9 @@ import aaf2.exceptions
 import opentimelineio as otio
 
 from diffava_resolve.errors import OutputError, RequestError
+from diffava_resolve.files import write_whole
 from diffava_resolve.timeline.conform import in_whole_frames
 from diffava_resolve.timeline.fcpx_xml import fcpx_xml
-from diffava_resolve.timeline.files import write_whole
 from diffava_resolve.timeline.losses import losses
 from diffava_resolve.timeline.media_urls import moved, with_absolute_urls
 from diffava_resolve.timeline.mlt_xml import mlt_xml

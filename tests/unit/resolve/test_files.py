@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from diffava_resolve.errors import OutputError, RequestError
-from diffava_resolve.timeline.files import make_folder, refuse_overwriting, write_whole
+from diffava_resolve.files import make_folder, refuse_overwriting, write_whole
 from support.disks import mounted_disk
 
 
