@@ -1,12 +1,11 @@
 """What the vocoder learns from: excerpts that hang on the step alone, and a distance between sounds."""
 
 from dataclasses import replace
-from fractions import Fraction
 
 import pytest
 import torch
 
-from diffava.config import IstftVocoderSection
+from diffava.config import IstftVocoderSection, load_config
 from diffava.spec import Spec
 from diffava.training.latent_space import composed_mel, fit_latent_space, round_trip_rmse
 from diffava.training.spectral_loss import stft_distance
@@ -15,19 +14,7 @@ from diffava.waveform.istft_vocoder import IstftVocoder
 from diffava.waveform.stacked_pca import StackedPca
 from support.toy_sounds import toy_library
 
-SPEC = Spec(
-    sample_rate_hz=48_000,
-    hop_samples=480,
-    window_samples=2048,
-    mel_bins=80,
-    mel_max_hz=20_000,
-    output_rate_hz=48_000,
-    frame_rate=Fraction(25),
-    frame_size_pixels=96,
-    latent_channels=64,
-    vae_factor=4,
-    window_latent_frames=128,
-)
+SPEC = Spec.of(load_config("mini"))
 PLAN = VocoderPlan(batch_size=2, excerpt_frames=20, composed_clips=2, validation_excerpts=3)
 
 

@@ -1,12 +1,10 @@
 """The waveform stage at 48 kHz: stacked PCA and the vocoder that inverts a predicted spectrum."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 import torch
 
-from diffava.config import IstftVocoderSection
+from diffava.config import IstftVocoderSection, load_config
 from diffava.spec import Latent, Spec
 from diffava.waveform.istft_vocoder import NOISE_FRAMES, PIECE_FRAMES, IstftVocoder
 from diffava.waveform.mel import LOG_FLOOR, MelAnalysis
@@ -15,19 +13,7 @@ from diffava.waveform.resample import resampled
 from diffava.waveform.stacked_pca import StackedPca, StackedPcaCodec
 from diffava.waveform.synthesis import WaveformSynthesis
 
-SPEC = Spec(
-    sample_rate_hz=48_000,
-    hop_samples=480,
-    window_samples=2048,
-    mel_bins=80,
-    mel_max_hz=20_000,
-    output_rate_hz=48_000,
-    frame_rate=Fraction(25),
-    frame_size_pixels=96,
-    latent_channels=64,
-    vae_factor=4,
-    window_latent_frames=128,
-)
+SPEC = Spec.of(load_config("mini"))
 HOP = SPEC.hop_samples
 
 
