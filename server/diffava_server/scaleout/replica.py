@@ -4,6 +4,7 @@ Each call goes to one replica and stays there. Health is answered by a replica f
 whose engine stays down; a prober that asks through the proxy hears of one that lives.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from diffava_server.errors import StartError, UnauthenticatedError
 from diffava_server.jobs.dispatch import Dispatcher
 from diffava_server.jobs.idle import Activity
 from diffava_server.jobs.watching import Unwatched
+from diffava_server.machine.free_memory import give_back_regularly
 from diffava_server.machine.token import TokenFile
 from diffava_server.operations.logs import server_log
 from diffava_server.rpc.interceptors import bearer_token
@@ -57,6 +59,8 @@ class FoleyReplica:
         await self._engine.start()
         jobs = Dispatcher(self._engine, config, watcher, log)
         jobs.start()
+        # The loop alone would not keep it.
+        self._giving_back = asyncio.create_task(give_back_regularly(), name="free memory")
         self._service = FoleyService(jobs, Activity(), watcher, config, version("diffava-foley"), log)
 
     async def GetServerInfo(  # noqa: N802 - the wire's name
