@@ -139,24 +139,26 @@ def downward_motion(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     Returns:
         float32 `[17, 31]`, pixels; never negative.
     """
-    difference = np.abs(after - before)
-    still = _blocks(difference)[::_STRIDE_PIXELS, ::_STRIDE_PIXELS].mean(axis=(2, 3))
+    still = _block_means(np.abs(after - before))
     down = np.zeros(still.shape, np.float32)
     rows, columns = np.nonzero(still > _STILL_LEVELS)
     if not rows.size:
         return down
     tops, lefts = rows * _STRIDE_PIXELS, columns * _STRIDE_PIXELS
-    wanted = _blocks(after)[tops, lefts]
+    # The blocks are the last axis: numpy's inner loop then runs over hundreds of them, not over nine places.
+    wanted = np.ascontiguousarray(_windows(after, _BLOCK_PIXELS, _BLOCK_PIXELS)[:, :, tops, lefts])
     around = np.pad(before, ((_REACH_DOWN, _REACH_DOWN), (_REACH_SIDE, _REACH_SIDE)), mode="edge")
-    window = (_BLOCK_PIXELS + 2 * _REACH_DOWN, _BLOCK_PIXELS + 2 * _REACH_SIDE)
-    windows = np.lib.stride_tricks.sliding_window_view(around, window)[tops, lefts]
+    reached = _BLOCK_PIXELS + 2 * _REACH_DOWN, _BLOCK_PIXELS + 2 * _REACH_SIDE
+    found = np.ascontiguousarray(_windows(around, *reached)[:, :, tops, lefts])
     # Every second pixel in both directions says as much about the best place at a quarter of the work.
-    differences = np.zeros((len(tops), *_PLACES), np.int16)
+    differences = np.zeros((*_PLACES, len(tops)), np.int16)
+    difference = np.empty_like(differences)
     for y, x in _SAMPLED:
-        differences += np.abs(windows[:, y : y + _PLACES[0], x : x + _PLACES[1]] - wanted[:, y, x, None, None])
-    by_nearness = differences.reshape(len(tops), -1)[:, _NEAREST_FIRST]
-    first_best = by_nearness.argmin(axis=1)
-    best = by_nearness[np.arange(len(tops)), first_best] / len(_SAMPLED)
+        np.subtract(found[y : y + _PLACES[0], x : x + _PLACES[1]], wanted[y, x], out=difference)
+        differences += np.abs(difference, out=difference)
+    by_nearness = differences.reshape(-1, len(tops))[_NEAREST_FIRST]
+    first_best = by_nearness.argmin(axis=0)
+    best = by_nearness[first_best, np.arange(len(tops))] / len(_SAMPLED)
     best_down = _DOWN[first_best]
     best_down[best > _GOOD_MATCH * still[rows, columns]] = 0
     down[rows, columns] = best_down
@@ -164,9 +166,17 @@ def downward_motion(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return local
 
 
-def _blocks(grey: np.ndarray) -> np.ndarray:
-    """A view of every block of a frame: `[top, left, 10, 10]`."""
-    return np.lib.stride_tricks.sliding_window_view(grey, (_BLOCK_PIXELS, _BLOCK_PIXELS))
+def _block_means(levels: np.ndarray) -> np.ndarray:
+    """The mean of every block of a frame: `[17, 31]`. A block is four cells, each of which is added up once."""
+    height, width = levels.shape
+    cells = levels.reshape(height // _STRIDE_PIXELS, _STRIDE_PIXELS, width // _STRIDE_PIXELS, _STRIDE_PIXELS)
+    sums = cells.sum(axis=(1, 3))
+    return (sums[:-1, :-1] + sums[1:, :-1] + sums[:-1, 1:] + sums[1:, 1:]) / _BLOCK_PIXELS**2
+
+
+def _windows(grey: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A view of every window of a frame: `[y, x, top, left]`."""
+    return np.lib.stride_tricks.sliding_window_view(grey, (height, width)).transpose(2, 3, 0, 1)
 
 
 def _largest_around(motion: np.ndarray) -> np.ndarray:
