@@ -171,7 +171,8 @@ def _block_means(levels: np.ndarray) -> np.ndarray:
     height, width = levels.shape
     cells = levels.reshape(height // _STRIDE_PIXELS, _STRIDE_PIXELS, width // _STRIDE_PIXELS, _STRIDE_PIXELS)
     sums = cells.sum(axis=(1, 3))
-    return (sums[:-1, :-1] + sums[1:, :-1] + sums[:-1, 1:] + sums[1:, 1:]) / _BLOCK_PIXELS**2
+    means: np.ndarray = (sums[:-1, :-1] + sums[1:, :-1] + sums[:-1, 1:] + sums[1:, 1:]) / _BLOCK_PIXELS**2
+    return means
 
 
 def _windows(grey: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -25,6 +25,8 @@ _PEAK_HOPS, _AROUND_HOPS, _MIN_FLUX = 3, 10, 0.15
 _MIN_RISE = 0.35
 _STEPS_PER_HOP, _RISE_STEPS = 10, 3  # the envelope has one value a millisecond
 
+_BLOCK_HOPS = 100  # of a file that are read and analysed at once
+
 
 @dataclass(frozen=True)
 class _Hop:
@@ -62,15 +64,24 @@ def onsets_s(path: Path) -> tuple[float, ...]:
 def _hops(path: Path) -> Iterator[_Hop]:
     starts: np.ndarray | None = None
     bands_before: np.ndarray | None = None
-    for window, rate_hz in _windows(path):
+    for windows, rate_hz in _windows(path):
+        window_samples = windows.shape[1]
         if starts is None:
-            taper, starts = np.hanning(len(window)), _band_starts(len(window), rate_hz)
-        spectrum = np.abs(np.fft.rfft(window * taper)) * (4 / len(window))
-        bands = np.log(np.maximum.reduceat(spectrum, starts) + _FLOOR)
-        flux = 0.0 if bands_before is None else float(np.maximum(bands - bands_before, 0).mean())
-        bands_before = bands
-        steps = np.array_split(window[len(window) // 2 :], _STEPS_PER_HOP)
-        yield _Hop(flux, np.log([float(np.sqrt(np.mean(step**2))) + _FLOOR for step in steps]))
+            taper, starts = np.hanning(window_samples), _band_starts(window_samples, rate_hz)
+            step_starts = _step_starts(window_samples // 2)
+            step_samples = np.diff([*step_starts, window_samples // 2])
+        spectra = np.abs(np.fft.rfft(windows * taper)) * (4 / window_samples)
+        bands = np.log(np.maximum.reduceat(spectra, starts, axis=1) + _FLOOR)
+        risen = np.diff(bands, axis=0, prepend=bands[:1] if bands_before is None else bands_before)
+        bands_before = bands[-1:]
+        powers = np.add.reduceat(windows[:, window_samples // 2 :] ** 2, step_starts, axis=1) / step_samples
+        yield from map(_Hop, np.maximum(risen, 0).mean(axis=1).tolist(), np.log(np.sqrt(powers) + _FLOOR))
+
+
+def _step_starts(hop_samples: int) -> np.ndarray:
+    """Where the steps of a hop begin; the first ones are a sample longer where it does not divide."""
+    each, longer = divmod(hop_samples, _STEPS_PER_HOP)
+    return np.arange(_STEPS_PER_HOP) * each + np.minimum(np.arange(_STEPS_PER_HOP), longer)
 
 
 def _band_starts(window_samples: int, rate_hz: int) -> np.ndarray:
@@ -80,14 +91,16 @@ def _band_starts(window_samples: int, rate_hz: int) -> np.ndarray:
 
 
 def _windows(path: Path) -> Iterator[tuple[np.ndarray, int]]:
-    """Mono windows of two hops, one hop apart, and the sample rate; the first begins a hop before the file."""
+    """Mono windows of two hops, one hop apart, `[n, 2 hops]`, and the rate; the first begins a hop before the file."""
     try:
         with soundfile.SoundFile(path) as file:
             hop = round(_HOP_S * file.samplerate)
-            window = np.zeros(2 * hop)
-            for block in file.blocks(hop, dtype="float64", always_2d=True, fill_value=0.0):
-                window = np.concatenate([window[hop:], block.mean(axis=1)])
-                yield window, file.samplerate
+            before = np.zeros(hop)
+            for block in file.blocks(hop * _BLOCK_HOPS, dtype="float64", always_2d=True):
+                mono = np.pad(block.mean(axis=1), (0, -len(block) % hop))  # the last hop is filled up with silence
+                samples = np.concatenate([before, mono])
+                yield np.lib.stride_tricks.sliding_window_view(samples, 2 * hop)[::hop], file.samplerate
+                before = mono[-hop:]
     except (soundfile.LibsndfileError, OSError) as error:
         raise MediaError(f"The audio file {path} cannot be read ({error}); make it again or relink it.") from error
 

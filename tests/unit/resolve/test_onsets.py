@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from diffava_resolve.errors import MediaError
+from diffava_resolve.frames import onsets
 from diffava_resolve.frames.onsets import onsets_s
 
 RATE_HZ = 48_000
@@ -33,6 +34,14 @@ def test_three_bursts_are_found_where_they_begin(tmp_path, rate_hz):
     # The golden case of AV-Align, where librosa finds .511, 1.022 and 1.509.
     found = onsets_of(tmp_path, bursts([0.5, 1.0, 1.5], rate_hz=rate_hz), rate_hz)
     np.testing.assert_allclose(found, [0.5, 1.0, 1.5], atol=0.002)
+
+
+@pytest.mark.parametrize("block_hops", [1, 7, 1000])
+def test_what_is_found_does_not_depend_on_how_much_is_read_at_once(tmp_path, monkeypatch, block_hops):
+    samples = bursts([0.31, 0.99, 1.0, 1.5, 2.213], 3.0037, rate_hz=44_100, noise=1e-3)
+    as_usual = onsets_of(tmp_path, samples, 44_100)
+    monkeypatch.setattr(onsets, "_BLOCK_HOPS", block_hops)
+    assert onsets_of(tmp_path, samples, 44_100) == as_usual != ()
 
 
 def test_silence_has_no_onset(tmp_path):
