@@ -44,6 +44,8 @@ class TokenFile:
     ) -> None:
         self.token = read_or_create_token(path)
         self._path = path
+        # Not at every call: pathlib interns names, and Python's table of interned strings grows with those that it loses.
+        self._previous_path = _previous_path(path)
         self._complain = complain
         self._clock_s = clock_s
         self._wall_clock_s = wall_clock_s
@@ -60,7 +62,7 @@ class TokenFile:
         return is_current or (is_previous and self._clock_s() < self._previous_until_s)
 
     def _refresh(self) -> None:
-        stamp = (_stamp(self._path), _stamp(_previous_path(self._path)))
+        stamp = (_stamp(self._path), _stamp(self._previous_path))
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -69,7 +71,7 @@ class TokenFile:
         except StartError as error:
             self._complain(f"{error} What it said before stays good.")
             return
-        self._previous, until_s = _read_previous(_previous_path(self._path))
+        self._previous, until_s = _read_previous(self._previous_path)
         left_s = min(max(until_s - self._wall_clock_s(), 0.0), MAX_GRACE_S)
         self._previous_until_s = self._clock_s() + left_s
 
