@@ -44,7 +44,7 @@ class TokenFile:
     ) -> None:
         self.token = read_or_create_token(path)
         self._path = path
-        # Not at every call: pathlib interns names, and Python's table of interned strings grows with those that it loses.
+        # Once: pathlib interns names, and Python's table of those grows with each that comes and goes.
         self._previous_path = _previous_path(path)
         self._complain = complain
         self._clock_s = clock_s
