@@ -15,9 +15,10 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
+from diffava_resolve import files
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.session import FoleySettings, generate_shots, shots_of_markers
-from diffava_resolve.timeline import audio_file, files
+from diffava_resolve.timeline import audio_file
 from diffava_resolve.timeline.place import foley_clips, media_folder
 from diffava_resolve.timeline.read import read_timeline
 from support.tiny_cut import write_tiny_cut
