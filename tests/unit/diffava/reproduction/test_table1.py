@@ -153,12 +153,12 @@ def test_our_rows_stand_beside_the_printed_ones():
     table = published_table("table1")
     figures = {
         row: {"figures": {"is@1": [{"value": 7.0}], "fd@1": [{"value": fd}]}}
-        for row, fd in (("text", 1), ("diffava", 2))
+        for row, fd in (("text", 1.0), ("diffava", 2.0))
     }
     rows = dict(beside_the_paper(table, figures))
     assert rows["DiffAVA, as printed"] == (7.37, 1.69, 4.23, 32.21)
-    assert rows["AudioLDM, here"] == [7.0, None, None, 1]
-    assert rows["DiffAVA, here"] == [7.0, None, None, 2]
+    assert rows["AudioLDM, here"] == [7.0, None, None, 1.0]
+    assert rows["DiffAVA, here"] == [7.0, None, None, 2.0]
 
 
 def test_a_model_of_other_classes_is_refused(tmp_path):
