@@ -137,10 +137,11 @@ class _Guarded:
         # It writes by itself: of a generator, gRPC would drop what is left when a cancellation meets its writing, and
         # the end of Ray's part would come when the call is gone already, which crashes the process.
         async def streamed(request: Any, context: Context) -> None:
+            whole = WholeOperations(context)
             async with self._admitted(context), _cancelled_on_leaving(rays(request, context)) as answers:
                 async for answer in answers:
                     if answer:  # one that says nothing only carried the status
-                        await WholeOperations(context).write(answer)
+                        await whole.write(answer)
             self._end(context)
 
         return streamed
