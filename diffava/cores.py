@@ -43,12 +43,21 @@ class Cores:
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         each, before = self._thread_count // self._worker_count, torch.get_num_threads()
-        pool = ThreadPoolExecutor(self._worker_count, "diffava-core", lambda: torch.set_num_threads(each))
-        # How many threads torch uses is each thread's own, but a new one begins with what was last said anywhere.
+        pool = ThreadPoolExecutor(self._worker_count, "diffava-core", _use_threads, (each,))
         barrier = Barrier(self._worker_count)
         list(pool.map(lambda _: barrier.wait(), range(self._worker_count)))
         torch.set_num_threads(before)
         return pool
+
+
+def _use_threads(count: int) -> None:
+    """Let the thread that this runs in compute on so many threads from now on.
+
+    A thread that computes for the first time takes the number that was last set in any thread, and forgets one that
+    was set before in it; asking counts as computing (ATen/ParallelOpenMP.cpp, ATen/Parallel-inl.h).
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(count)
 
 
 def _without_gradients(call: Callable[[], T]) -> T:
