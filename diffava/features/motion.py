@@ -98,10 +98,12 @@ class MotionEncoder(nn.Module):
     def forward(self, rgb: UInt8[Tensor, "B F height width 3"]) -> Seen:
         """Look at the pictures of one shot each; what lies before the first is taken to be the first again."""
         shots, frames = rgb.shape[:2]
-        pixels = (rgb.float() / 127.5 - 1).flatten(0, 1).permute(0, 3, 1, 2)
         before = torch.cat([rgb[:, :1], rgb[:, :-1]], dim=1)
-        change = (rgb.float() - before.float()).flatten(0, 1).permute(0, 3, 1, 2) / 32
-        maps = self.patches(torch.cat([pixels, change], dim=1).contiguous(memory_format=torch.channels_last))
+        # In place, and not concatenated along so short an axis: either took a third of the encoder's time on a CPU.
+        pixels = rgb.new_empty((*rgb.shape[:-1], 6), dtype=torch.float32)
+        pixels[..., :3] = rgb.float().div_(127.5).sub_(1)
+        pixels[..., 3:] = rgb.float().sub_(before).div_(32)
+        maps = self.patches(pixels.flatten(0, 1).permute(0, 3, 1, 2))
         maps = maps + over_time(self.patch_time, maps, frames)
         pooled = []
         for number, block in enumerate(self.blocks):

@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -46,8 +47,12 @@ def identity_of(picture: Picture, frame_format: FrameFormat, now_ns: Callable[[]
         if file is None or max(file.modified_ns, file.changed_ns) > now_ns() - _SETTLED_NS:
             return None
         files.append(file)
-    software = version("diffava-foley"), version("av"), platform.machine()
-    return sha256(repr((picture.region, picture.segments, frame_format, files, software)).encode()).hexdigest()
+    return sha256(repr((picture.region, picture.segments, frame_format, files, _software())).encode()).hexdigest()
+
+
+@cache  # each version is read from a file that is parsed as an e-mail is: 5 ms of every job
+def _software() -> tuple[str, ...]:
+    return version("diffava-foley"), version("av"), platform.machine()
 
 
 def _look_at(path: Path) -> _File | None:

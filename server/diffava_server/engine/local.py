@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffava_server.config import Precision, ServerConfig
-from diffava_server.engine.device import found_device, let_threads_sleep
+from diffava_server.engine.device import found_device, keep_freed_memory, let_threads_sleep
 from diffava_server.engine.protocol import EngineFactory, EngineModel, Seat, key_of_pictures
 from diffava_server.errors import EngineFailedError, UnknownModelError
 
@@ -47,6 +47,7 @@ class LocalEngine:
         for name in names:
             _check_known(name)  # before torch is loaded, which takes seconds: a typing mistake is answered at once
         let_threads_sleep()
+        keep_freed_memory()
         found = found_device(device)
         from diffava.compute import Compute
         from diffava_server.engine.shelf import ModelShelf, Opening

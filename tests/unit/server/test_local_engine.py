@@ -1,3 +1,4 @@
+import ctypes
 import hashlib
 import os
 import subprocess
@@ -62,6 +63,20 @@ def test_threads_sleep_while_they_wait_unless_told_otherwise(given, found):
     environment |= {"OMP_WAIT_POLICY": given} if given else {}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == found
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="glibc's allocator")
+def test_memory_of_tensors_that_are_gone_is_used_again():
+    """Each new page is cleared by the kernel first, and a job's tensors come and go a thousand times."""
+    code = (
+        "import resource; from diffava_server.engine.local import LocalEngine; LocalEngine(('nano',), 'cpu');"
+        "import torch; faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt;"
+        "use = lambda: [torch.ones(6 << 20) for _ in range(4)]; use(); before = faults(); use(); print(faults() - before)"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    pages = 4 * 4 * (6 << 20) // os.sysconf("SC_PAGE_SIZE")
+    assert int(done.stdout) < pages / 10
 
 
 def test_two_models_of_one_name_are_refused(tmp_path):
