@@ -54,7 +54,7 @@ def _use_threads(count: int) -> None:
     """Let the thread that this runs in compute on so many threads from now on.
 
     A thread that computes for the first time takes the number that was last set in any thread, and forgets one that
-    was set before in it; asking counts as computing (ATen/ParallelOpenMP.cpp, ATen/Parallel-inl.h).
+    was set before in it; asking counts as computing (`lazy_init_num_threads` in ATen/Parallel.h).
     """
     torch.get_num_threads()
     torch.set_num_threads(count)
