@@ -10,8 +10,7 @@ from diffava_server.errors import EngineFailedError
 if TYPE_CHECKING:
     import torch
 
-# mallopt(3)
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _OWN_BLOCK_BYTES = 32 << 20  # the most that glibc takes: blocks from here on still come and go by themselves
 _KEPT_BYTES = 256 << 20  # at the heap's end; what lies before is kept anyway. Our choice
 
