@@ -159,21 +159,24 @@ class PromptAndPictureEncoder:
         """Read all frames, and remember what they say under the hash of what came, whatever the request calls it."""
         hasher = hashlib.sha256()
         pictures = pictures_of(frames, request, self.spec, hasher)
-        # Room for all tokens at once: small tensors kept one by one between large passing ones would fragment the heap.
+        # Room for all tokens and curves at once: small tensors kept one by one between large passing ones would
+        # fragment the heap, by the bytes of all pictures (`tests/benchmarks/memory_need.py`).
         tokens = torch.zeros(len(groups), self.video.token_dim)
-        guides: list[PictureGuide] = []
+        guide: PictureGuide | None = None
         row = 0
         for _, of_shot in groupby(groups, key=lambda group: group.shot):
             shot = list(of_shot)
             seen = self.video.encode_shot(_pulled(shot, pictures, is_cancelled))
             for group, found in zip(shot, seen, strict=True):
                 tokens[row].copy_(found.token)
-                guides += [] if found.guide is None else [found.guide]
+                if found.guide is not None:
+                    guide = guide or _room_for(found.guide, request.frame_count)
+                    _write(guide, group, found.guide)
                 row += 1
                 on_progress(Progress("features", group.stop_frame, request.frame_count))
         for _ in pictures:  # nothing is left; asking finds frames that were not announced
             pass
-        whole = SeenPictures(tokens, _joined(guides))
+        whole = SeenPictures(tokens, guide)
         if request.frame_count:
             self._pictures.put(_key(request, hasher.digest()), whole, whole.size_bytes)
         return whole
@@ -208,7 +211,11 @@ def _pulled(
         yield torch.stack(list(islice(pictures, group.stop_frame - group.first_frame)))
 
 
-def _joined(guides: list[PictureGuide]) -> PictureGuide | None:
-    if not guides:
-        return None
-    return PictureGuide(torch.cat([part.onsets for part in guides]), torch.cat([part.energy for part in guides]))
+def _room_for(part: PictureGuide, frame_count: int) -> PictureGuide:
+    """Curves for so many frames, at as many steps a frame as `part` has."""
+    return PictureGuide(*(torch.zeros(frame_count, curve.shape[1]) for curve in (part.onsets, part.energy)))
+
+
+def _write(guide: PictureGuide, group: FrameGroup, part: PictureGuide) -> None:
+    guide.onsets[group.first_frame : group.stop_frame] = part.onsets
+    guide.energy[group.first_frame : group.stop_frame] = part.energy
