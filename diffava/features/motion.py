@@ -99,7 +99,7 @@ class MotionEncoder(nn.Module):
         """Look at the pictures of one shot each; what lies before the first is taken to be the first again."""
         shots, frames = rgb.shape[:2]
         before = torch.cat([rgb[:, :1], rgb[:, :-1]], dim=1)
-        # In place, and not concatenated along so short an axis: either took a third of the encoder's time on a CPU.
+        # In place, and not concatenated along so short an axis: that took a third of the encoder's time on a CPU.
         pixels = rgb.new_empty((*rgb.shape[:-1], 6), dtype=torch.float32)
         pixels[..., :3] = rgb.float().div_(127.5).sub_(1)
         pixels[..., 3:] = rgb.float().sub_(before).div_(32)
