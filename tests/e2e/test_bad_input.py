@@ -18,7 +18,7 @@ import opentimelineio as otio
 import pytest
 
 from diffava.cli import run
-from diffava_resolve.frames.reader import frames_of
+from diffava_resolve.frames.reader import views_of
 from support.server import server_process
 from support.tiny_cut import timeline_of, write_tiny_cut
 
@@ -339,13 +339,13 @@ def test_a_source_that_changes_while_it_is_read(refused, cut, monkeypatch, tmp_p
     shutil.copy(cut.media[0], changing)
     cut.path.write_text(cut.path.read_text().replace("first.mp4", changing.as_posix()))
 
-    def frames_while_somebody_writes(picture, frame_format):
-        for block in frames_of(picture, frame_format):
-            yield block
+    def views_while_somebody_writes(picture, formats, **options):
+        for view in views_of(picture, formats, **options):
+            yield view
             with changing.open("ab") as file:
                 file.write(b"more")
 
-    monkeypatch.setattr("diffava_resolve.session.job_frames.frames_of", frames_while_somebody_writes)
+    monkeypatch.setattr("diffava_resolve.session.job_frames.views_of", views_while_somebody_writes)
     code, says = refused(*foley(cut.path))
     assert code == 1
     assert "changing.mp4 changed while it was read" in says

@@ -24,7 +24,7 @@ from diffava_resolve.errors import FoleyError, MediaError, RequestError
 MODULES = ("diffava_resolve.frames.reader",)
 """What a process loads before it is asked for anything."""
 
-_AHEAD = 2  # answers that a process makes before they are asked for
+_AHEAD = 4  # answers that a process makes before they are asked for; a block with its number counts as two
 _MOST_IDLE = 2  # in the background one decodes the next shot's picture while another looks for hits in this one
 _ERRORS: dict[str, type[FoleyError]] = {"MediaError": MediaError, "RequestError": RequestError}
 _START_S = 60.0  # a cold disk with a virus scanner

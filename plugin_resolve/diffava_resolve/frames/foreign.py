@@ -1,6 +1,6 @@
 """Foreign media behind the wall: what `session` may know of them, each read in a decoding process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,29 @@ def frames_of(
     """
     read = partial(reader.frames_of, block_frames=block_frames)
     return decoded(read, picture, frame_format, in_background=in_background)
+
+
+def views_of(
+    picture: Picture, formats: Sequence[FrameFormat], *, in_background: bool = False
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The same in several formats from one decoding, each block with its format's number; see `reader.views_of`.
+
+    Raises:
+        MediaError: As `frames_of`.
+    """
+    answers = decoded(_views, picture, formats, in_background=in_background)
+    try:
+        for number in answers:
+            yield number, next(answers)
+    finally:
+        answers.close()
+
+
+def _views(picture: Picture, formats: Sequence[FrameFormat]) -> Iterator[int | np.ndarray]:
+    """As the pipe carries them: a number, then its block."""
+    for number, block in reader.views_of(picture, formats):
+        yield number
+        yield block
 
 
 def length_of(path: Path) -> tuple[int, Fraction]:

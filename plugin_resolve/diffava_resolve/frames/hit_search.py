@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from diffava_resolve.frames.aside import FramesAside
 from diffava_resolve.frames.hits import Hit, motion_hits
 from diffava_resolve.spec import Picture
 
@@ -13,9 +14,12 @@ _NICENESS = 10  # a server on this machine comes first
 
 
 class HitSearch:
-    """Looks from the moment it is made, in a thread of its own, until it is at the end or closed."""
+    """Looks from the moment it is made, in a thread of its own, until it is at the end or closed.
 
-    def __init__(self, picture: Picture) -> None:
+    What lies `aside` of a decoding that has begun is looked at; what does not is decoded.
+    """
+
+    def __init__(self, picture: Picture, aside: FramesAside | None = None) -> None:
         region = picture.region
         self._frame_count = region.stop_frame - region.start_frame
         self._done_count = 0
@@ -23,7 +27,7 @@ class HitSearch:
         self._ended = threading.Event()
         self._hits: tuple[Hit, ...] = ()
         self._error: BaseException | None = None
-        threading.Thread(target=self._run, args=(picture,), daemon=True).start()
+        threading.Thread(target=self._run, args=(picture, aside), daemon=True).start()
 
     def wait(self, on_frame: Callable[[int, int], None]) -> tuple[Hit, ...]:
         """What was found, once all was seen; `on_frame` is told in this thread how many of how many frames are done.
@@ -46,11 +50,11 @@ class HitSearch:
         """Look no further than the present picture."""
         self._is_closed = True
 
-    def _run(self, picture: Picture) -> None:
+    def _run(self, picture: Picture, aside: FramesAside | None) -> None:
         if sys.platform == "linux":  # elsewhere a thread cannot be nicer than its process
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         try:
-            self._hits = motion_hits(picture, self._note)
+            self._hits = motion_hits(picture, self._note, aside.blocks() if aside is not None else None)
         except BaseException as error:  # an edge: raised where the hits are wanted
             self._error = error
         finally:

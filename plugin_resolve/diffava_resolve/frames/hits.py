@@ -6,7 +6,7 @@ is none. Falls and bounces before a quiet ground are found to the frame; as sing
 on eleven clips with their own sound 92 of 105 lay within 100 ms of an onset, and 83 would by chance.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -63,18 +63,25 @@ class Hit:
     strength: float
 
 
-def motion_hits(picture: Picture, on_frame: Callable[[int], None] = lambda count: None) -> tuple[Hit, ...]:
+def motion_hits(
+    picture: Picture,
+    on_frame: Callable[[int], None] = lambda count: None,
+    blocks: Iterable[np.ndarray] | None = None,
+) -> tuple[Hit, ...]:
     """Find the hits of a region, decoding it once at the timeline's rate and a small size.
 
     No motion is measured across a cut or inside a dissolve. Memory does not grow with the region but for its hits.
-    `on_frame` is told now and then how many of the region's frames are done.
+    `on_frame` is told now and then how many of the region's frames are done. With `blocks`, the pictures in its
+    `hit_format`, nothing is decoded.
 
     Raises:
         MediaError: As `frames_of`.
     """
     region = picture.region
     hits: list[Hit] = []
-    for frame, strength in _stops(picture):
+    if blocks is None:
+        blocks = frames_of(picture, hit_format(picture), in_background=True)
+    for frame, strength in _stops(picture, blocks):
         on_frame(frame - region.start_frame + 1)
         if strength < _MIN_STRENGTH:
             continue
@@ -87,7 +94,7 @@ def motion_hits(picture: Picture, on_frame: Callable[[int], None] = lambda count
     return tuple(hits)
 
 
-def _stops(picture: Picture) -> Iterator[tuple[int, float]]:
+def _stops(picture: Picture, blocks: Iterable[np.ndarray]) -> Iterator[tuple[int, float]]:
     """Every inner timeline frame with how much downward speed, in heights a second, is lost at it.
 
     Ground that is reached between two frames takes the speed in two steps: each frame's loss has that of the frame
@@ -98,7 +105,7 @@ def _stops(picture: Picture) -> Iterator[tuple[int, float]]:
     before: np.ndarray | None = None
     arriving: np.ndarray | None = None
     lost_before = 0.0
-    for frame, grey in enumerate(_grey_frames(picture), picture.region.start_frame):
+    for frame, grey in enumerate(_grey_frames(blocks), picture.region.start_frame):
         leaving = None if before is None or frame in unmeasured else downward_motion(before, grey)
         lost = 0.0
         if arriving is not None and leaving is not None:
@@ -109,9 +116,9 @@ def _stops(picture: Picture) -> Iterator[tuple[int, float]]:
         before, arriving, lost_before = grey, leaving, lost
 
 
-def _grey_frames(picture: Picture) -> Iterator[np.ndarray]:
+def _grey_frames(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """All timeline frames of the region: int16 `[90, 160]`."""
-    for block in frames_of(picture, hit_format(picture), in_background=True):
+    for block in blocks:
         for rgb in block:
             yield (rgb @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.int16)
 

@@ -4,10 +4,11 @@ Memory does not grow with the range: one block, and one open file a layer.
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
+from heapq import merge
 from pathlib import Path
 from typing import Protocol
 
@@ -49,12 +50,35 @@ def frames_of(picture: Picture, frame_format: FrameFormat, *, block_frames: int 
     Raises:
         MediaError: A source is missing, damaged, too short, or changed while it was read.
     """
-    frame_count = frame_format.frame_count(picture.region.sample_count)
-    with _Viewer(picture, frame_format) as viewer:
-        for first in range(0, frame_count, block_frames):
-            wanted = range(first, min(first + block_frames, frame_count))
-            yield np.stack([viewer.look(timeline_frame_of(k, picture, frame_format)) for k in wanted])
+    for _, block in views_of(picture, (frame_format,), block_frames=block_frames):
+        yield block
+
+
+def views_of(
+    picture: Picture, formats: Sequence[FrameFormat], *, block_frames: int = BLOCK_FRAMES
+) -> Iterator[tuple[int, np.ndarray]]:
+    """As `frames_of`, in several formats from one decoding: each block with the number of its format.
+
+    Raises:
+        MediaError: As there.
+    """
+    counts = [frame_format.frame_count(picture.region.sample_count) for frame_format in formats]
+    passing: list[list[np.ndarray]] = [[] for _ in formats]
+    with _Viewer(picture, formats) as viewer:
+        # In the order of the timeline, for a viewer does not look back.
+        for frame, number in merge(*(_looks(picture, formats, number, count) for number, count in enumerate(counts))):
+            block = passing[number]
+            block.append(viewer.look(frame, number))
+            counts[number] -= 1
+            if len(block) == block_frames or not counts[number]:
+                yield number, np.stack(block)
+                block.clear()
         viewer.check_sources()
+
+
+def _looks(picture: Picture, formats: Sequence[FrameFormat], number: int, count: int) -> Iterator[tuple[int, int]]:
+    """Which timeline frames the pictures of a format show, each with the format's number."""
+    return ((timeline_frame_of(k, picture, formats[number]), number) for k in range(count))
 
 
 def timeline_frame_of(encoder_frame: int, picture: Picture, frame_format: FrameFormat) -> int:
@@ -68,17 +92,16 @@ def timeline_frame_of(encoder_frame: int, picture: Picture, frame_format: FrameF
 class _Viewer:
     """Looks at one timeline frame after another, in rising order, with only the media of the present segment open."""
 
-    def __init__(self, picture: Picture, frame_format: FrameFormat) -> None:
+    def __init__(self, picture: Picture, formats: Sequence[FrameFormat]) -> None:
         self._picture = picture
-        self._format = frame_format
+        self._formats = formats
         self._segments = iter(picture.segments)
         self._segment: Segment | None = None
         self._open: dict[Layer, _OpenLayer] = {}
         # Of the present segment, by number: to hash a layer costs as much as to scale a picture.
         self._present: dict[int, _OpenLayer] = {}
         self._sources: dict[Path, SourceFile] = {}
-        self._last_frame: int | None = None
-        self._last_rgb: np.ndarray | None = None
+        self._last: list[tuple[int, np.ndarray] | None] = [None] * len(formats)
 
     def __enter__(self) -> "_Viewer":
         return self
@@ -88,12 +111,13 @@ class _Viewer:
             for layer in self._open.values():
                 closing.callback(layer.close)
 
-    def look(self, frame: int) -> np.ndarray:
-        """The picture at timeline frame `frame`, not earlier than the one before."""
-        if self._last_rgb is None or frame != self._last_frame:
-            self._last_frame, self._last_rgb = frame, self._compose(self._enter_segment_of(frame), frame)
+    def look(self, frame: int, number: int) -> np.ndarray:
+        """The picture at timeline frame `frame`, not earlier than the one before, in format `number`."""
+        last = self._last[number]
+        if last is None or last[0] != frame:
+            last = self._last[number] = frame, self._compose(self._enter_segment_of(frame), frame, number)
             here.goes_on()
-        return self._last_rgb
+        return last[1]
 
     def check_sources(self) -> None:
         """Raises MediaError if any file that was read is no longer what it was."""
@@ -118,28 +142,29 @@ class _Viewer:
                 gc.collect()
         return segment
 
-    def _compose(self, segment: Segment, frame: int) -> np.ndarray:
+    def _compose(self, segment: Segment, frame: int, number: int) -> np.ndarray:
         layers = []
-        for number, layer in enumerate(segment.layers):
+        for position, layer in enumerate(segment.layers):
             share = layer.opacity_start
             if layer.opacity_stop != share:
                 done = (frame + Fraction(1, 2) - segment.start_frame) / (segment.stop_frame - segment.start_frame)
                 share += (layer.opacity_stop - share) * done
             if share > 0:
-                layers.append((self._opened(number, layer).look(frame), share))
+                layers.append((self._opened(position, layer).look(frame, number), share))
         if not layers:
-            return compose.plain((0, 0, 0), self._format.width_pixels, self._format.height_pixels)
+            frame_format = self._formats[number]
+            return compose.plain((0, 0, 0), frame_format.width_pixels, frame_format.height_pixels)
         return compose.mix(layers)
 
-    def _opened(self, number: int, layer: Layer) -> "_OpenLayer":
-        """Layer `number` of the present segment."""
-        if number not in self._present:
+    def _opened(self, position: int, layer: Layer) -> "_OpenLayer":
+        """The layer at `position` of the present segment."""
+        if position not in self._present:
             identity = _identity(layer)
             if identity not in self._open:
                 rate = self._picture.region.rate
-                self._open[identity] = _OpenLayer(layer, rate, self._format, self._open_media(layer))
-            self._present[number] = self._open[identity]
-        return self._present[number]
+                self._open[identity] = _OpenLayer(layer, rate, self._formats, self._open_media(layer))
+            self._present[position] = self._open[identity]
+        return self._present[position]
 
     def _open_media(self, layer: Layer) -> _Pictures | None:
         # Rounding a clip to timeline frames may ask for up to one of them more than the media has.
@@ -157,28 +182,30 @@ class _Viewer:
 
 
 class _OpenLayer:
-    """A layer with its media opened, fitted to the format; a picture that is shown again is not fitted again."""
+    """A layer with its media opened, fitted to the formats; a picture that is shown again is not fitted again."""
 
-    def __init__(self, layer: Layer, rate: Fraction, frame_format: FrameFormat, pictures: _Pictures | None) -> None:
+    def __init__(
+        self, layer: Layer, rate: Fraction, formats: Sequence[FrameFormat], pictures: _Pictures | None
+    ) -> None:
         # Of the media that pass during a timeline frame the earliest picture is shown: played backwards, a frame begins
         # where a media frame ends, and asking at its start would give the one after it.
         asked_frame = 0 if layer.speed >= 0 else 1
         self._media_s_per_frame = layer.speed / rate
         self._media_s_at_zero = layer.media_start_s + layer.speed * (asked_frame / rate - layer.timeline_start_s)
-        self._fitter = compose.Fitter(frame_format.width_pixels, frame_format.height_pixels)
         self._pictures = pictures
-        self._shown: StillPicture | None = None
+        sizes = [(one.width_pixels, one.height_pixels) for one in formats]
         rgb = layer.media.rgb if isinstance(layer.media, Colour) else (0, 0, 0)
-        self._fitted = compose.plain(rgb, frame_format.width_pixels, frame_format.height_pixels)
+        self._fitters = [compose.Fitter(*size) for size in sizes]
+        self._shown: list[StillPicture | None] = [None] * len(sizes)
+        self._fitted = [compose.plain(rgb, *size) for size in sizes]
 
-    def look(self, frame: int) -> np.ndarray:
-        """What the layer shows during timeline frame `frame`."""
-        if self._pictures is None:
-            return self._fitted
-        shown = self._pictures.picture_at(self._media_s_at_zero + self._media_s_per_frame * frame)
-        if shown is not self._shown:
-            self._shown, self._fitted = shown, self._fitter.fit(shown)
-        return self._fitted
+    def look(self, frame: int, number: int) -> np.ndarray:
+        """What the layer shows during timeline frame `frame`, in format `number`."""
+        if self._pictures is not None:
+            shown = self._pictures.picture_at(self._media_s_at_zero + self._media_s_per_frame * frame)
+            if shown is not self._shown[number]:
+                self._shown[number], self._fitted[number] = shown, self._fitters[number].fit(shown)
+        return self._fitted[number]
 
     def close(self) -> None:
         """Close the media."""

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -49,13 +50,22 @@ def generate_clip(
     with (
         tempfile.TemporaryDirectory(prefix="diffava-performance-") as temporary,
         MediaFolder(Path(temporary)) as folder,
+        ExitStack() as ending,
         TakeWriter(output, sample_count=region.sample_count) as writer,
     ):
         guided = guide_of(timing, region.sample_of_frame, region.sample_count, folder)
         job = settings.job(client.info(), region.sample_count, guide=guided.guide)
-        frames = JobFrames(picture, job, client.info().model(job.model).frames, client.memory)
+        measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples, memory=client.memory)
+        ending.callback(measure.close)
+        frame_format = client.info().model(job.model).frames
+        frames = JobFrames(picture, job, frame_format, client.memory, aside=measure.aside)
         performance = performance_blocks(job.guide, folder.path)
-        with running(client, job, frames, None, performance, on_event) as run:
+
+        def while_it_runs(event: Event) -> None:
+            measure.begin_meanwhile(event)
+            on_event(event)
+
+        with running(client, job, frames, None, performance, while_it_runs) as run:
             for _, blocks in run.takes():
                 finished = write_take(writer, blocks, None, finish, region.sample_count)
             result = run.result
@@ -66,7 +76,6 @@ def generate_clip(
             "finished": finished,
             "notes": notes,
         }
-        measure = TakeMeasure(picture, on_event, hit_samples=job.guide.hit_samples, memory=client.memory)
 
         def look_at(unnamed: Path) -> None:
             leaks = None if settings.leak_check == "off" else measure_leaks(unnamed)

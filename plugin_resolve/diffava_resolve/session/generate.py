@@ -83,7 +83,7 @@ def generate_foley(
     with MediaFolder(media_folder(output)) as folder:
         pictures = [picture_of(timeline, want.region, source.parent) for want in wanted]
         plans = [plan_of(picture, want, client, folder) for picture, want in zip(pictures, wanted, strict=True)]
-        with PlansAhead(plans, client) as ahead:
+        with PlansAhead(plans, client, on_event) as ahead:
             for plan in plans:
                 clip_id = new_clip_id(timeline)
                 takes = takes_of(plan, client, folder, clip_id, on_event, ahead)
@@ -146,17 +146,27 @@ def takes_of(
     ahead: "PlansAhead | None" = None,
 ) -> tuple[PlacedTake, ...]:
     """Carry out a plan; with `ahead` the pictures of the next one are decoded meanwhile."""
-    measure = TakeMeasure(plan.picture, on_event, hit_samples=plan.job.guide.hit_samples, memory=client.memory)
+    measure, frames = ahead.looked_at(plan) if ahead else _looked_at(plan, client, on_event)
     rendering = Rendering(
         *(client, plan.picture, plan.region, measure, folder, stem),
         finish=plan.finish,
         leak_check=plan.leak_check,
         notes=plan.notes,
         on_event=on_event,
-        frames=ahead.frames_of(plan) if ahead else None,
+        frames=frames,
         meanwhile=ahead.begin_next if ahead else lambda: None,
     )
     return rendering.takes(plan.job)
+
+
+_LookedAt = tuple[TakeMeasure, JobFrames]
+
+
+def _looked_at(plan: Plan, client: FoleyClient, on_event: Callable[[Event], None]) -> _LookedAt:
+    """What looks at a plan's picture: the measure of its takes, and the server. It is decoded once for both."""
+    measure = TakeMeasure(plan.picture, on_event, hit_samples=plan.job.guide.hit_samples, memory=client.memory)
+    frame_format = client.info().model(plan.job.model).frames
+    return measure, JobFrames(plan.picture, plan.job, frame_format, client.memory, aside=measure.aside)
 
 
 class PlansAhead:
@@ -165,39 +175,39 @@ class PlansAhead:
     Only one is ahead, so that memory stays bounded. Left early, it lets the decoder go.
     """
 
-    def __init__(self, plans: Sequence[Plan], client: FoleyClient) -> None:
+    def __init__(self, plans: Sequence[Plan], client: FoleyClient, on_event: Callable[[Event], None]) -> None:
         self._plans = list(plans)
-        self._client = client
-        self._next: tuple[Plan, JobFrames] | None = None
+        self._client, self._on_event = client, on_event
+        self._next: tuple[Plan, _LookedAt] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._next is not None:
-            self._next[1].close()
+            self._drop(self._next[1])
 
-    def frames_of(self, plan: Plan) -> JobFrames:
-        """The pictures of the plan that is carried out now; it and those before it are done with."""
+    def looked_at(self, plan: Plan) -> _LookedAt:
+        """What looks at the plan that is carried out now; it and those before it are done with."""
         while self._plans and self._plans.pop(0) is not plan:
             pass
         begun, self._next = self._next, None
         if begun is not None and begun[0] is plan:
             return begun[1]
         if begun is not None:
-            begun[1].close()
-        return self._frames(plan)
+            self._drop(begun[1])
+        return _looked_at(plan, self._client, self._on_event)
 
     def begin_next(self) -> None:
         """Decode the next plan's pictures from now on."""
         if self._next is None and self._plans:
-            frames = self._frames(self._plans[0])
+            measure, frames = _looked_at(self._plans[0], self._client, self._on_event)
             frames.begin()
-            self._next = self._plans[0], frames
+            self._next = self._plans[0], (measure, frames)
 
-    def _frames(self, plan: Plan) -> JobFrames:
-        frame_format = self._client.info().model(plan.job.model).frames
-        return JobFrames(plan.picture, plan.job, frame_format, self._client.memory)
+    def _drop(self, looked_at: _LookedAt) -> None:
+        _, frames = looked_at
+        frames.close()
 
 
 def placed_clip(

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from diffava_resolve.client.protocol import PictureMemory, Rgb
 from diffava_resolve.frames.ahead import FramesAhead, close_if_it_can
-from diffava_resolve.frames.foreign import frames_of
+from diffava_resolve.frames.aside import FramesAside
+from diffava_resolve.frames.foreign import frames_of, views_of
 from diffava_resolve.frames.identity import identity_of
 from diffava_resolve.spec import FoleyJob, FrameFormat, Picture
 from diffava_resolve.timeline.receipts import PictureSource
@@ -60,7 +61,8 @@ class JobFrames(Iterable[Rgb]):
     `sha256` is that of all of them, where `memory` knows it: then they need not be decoded where the server knows them
     too. Whatever is decoded to its end is remembered. `at_end` is `CountedFrames`'.
 
-    `begin` decodes ahead of the first who asks; `close` gives up what was decoded so and not asked for.
+    `begin` decodes ahead of the first who asks; `close` gives up what was decoded so and not asked for. What is to lie
+    `aside` comes from the first decoding.
     """
 
     def __init__(
@@ -70,8 +72,10 @@ class JobFrames(Iterable[Rgb]):
         frame_format: FrameFormat,
         memory: PictureMemory,
         at_end: Callable[[PictureSource], None] | None = None,
+        aside: FramesAside | None = None,
     ) -> None:
         self._picture, self._format, self._memory, self._at_end = picture, frame_format, memory, at_end
+        self._aside = aside
         self._count = frame_format.frame_count(job.sample_count)
         self._identity = name_in_memory(picture, frame_format, self._count)
         known = memory.recall(self._identity) if self._identity else None
@@ -81,14 +85,14 @@ class JobFrames(Iterable[Rgb]):
 
     def __iter__(self) -> CountedFrames:
         begun, self._begun = self._begun, None
-        blocks = _exactly(begun or frames_of(self._picture, self._format), self._count)
+        blocks = _exactly(begun or self._decoded(), self._count)
         self._latest = CountedFrames(blocks, self._format, self._ended)
         return self._latest
 
     def begin(self) -> None:
         """Decode from now on, as far as there is room; not where the server may know these pictures."""
         if not self.sha256 and self._begun is None:
-            self._begun = FramesAhead(lambda: frames_of(self._picture, self._format, in_background=True))
+            self._begun = FramesAhead(lambda: self._decoded(in_background=True))
 
     def close(self) -> None:
         """Stop what was begun."""
@@ -103,6 +107,12 @@ class JobFrames(Iterable[Rgb]):
         if self.sha256 and (given is None or not given.frame_count):
             return PictureSource(self._format, self._count, self.sha256)
         return given or PictureSource(self._format, 0, sha256().hexdigest())
+
+    def _decoded(self, *, in_background: bool = False) -> Iterator[Rgb]:
+        if self._aside is None or self._aside.has_begun:
+            return frames_of(self._picture, self._format, in_background=in_background)
+        formats = (self._format, self._aside.frame_format)
+        return self._aside.sorted_out(views_of(self._picture, formats, in_background=in_background))
 
     def _ended(self, source: PictureSource) -> None:
         if self._identity and source.frame_count == self._count:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from diffava_resolve.client.protocol import Event, NoMemory, PictureMemory, Progress
+from diffava_resolve.frames.aside import FramesAside, fits_aside
 from diffava_resolve.frames.hit_search import HitSearch
 from diffava_resolve.frames.hits import METHOD, hit_format
 from diffava_resolve.frames.onsets import onsets_s
@@ -39,16 +40,28 @@ class TakeMeasure:
         memory: PictureMemory = NoMemory(),  # noqa: B008  holds nothing
     ) -> None:
         self._picture = picture
+        self._format = hit_format(picture)
         self._given = hit_samples
         self._on_event = on_event
         self._memory = memory
         self._start_s = Fraction(first_sample, SAMPLE_RATE_HZ)
         self._search: HitSearch | None = None
 
+    @cached_property
+    def aside(self) -> FramesAside | None:
+        """For a job's decoding to lay the pictures into that will be looked at; None where none will, or too many."""
+        is_wanted = not self._given and self._remembered is None and fits_aside(self._picture, self._format)
+        return FramesAside(self._format) if is_wanted else None
+
     def begin(self) -> None:
         """Look at the picture from now on, in a thread of its own."""
         if not self._given and self._search is None and self._remembered is None:
-            self._search = HitSearch(self._picture)
+            self._search = HitSearch(self._picture, self.aside)
+
+    def begin_meanwhile(self, event: Event) -> None:
+        """Begin if a job's event says that the server has all pictures and denoises: then there is time."""
+        if isinstance(event, Progress) and event.stage == "latent":
+            self.begin()
 
     def close(self) -> None:
         """Look no further."""
@@ -65,7 +78,7 @@ class TakeMeasure:
 
     @cached_property
     def _identity(self) -> str:
-        return name_in_memory(self._picture, hit_format(self._picture), METHOD)
+        return name_in_memory(self._picture, self._format, METHOD)
 
     @cached_property
     def _remembered(self) -> list[float] | None:
@@ -78,7 +91,7 @@ class TakeMeasure:
             return tuple(sample / SAMPLE_RATE_HZ for sample in self._given)
         if self._remembered is not None:
             return tuple(self._remembered)
-        self._search = self._search or HitSearch(self._picture)
+        self._search = self._search or HitSearch(self._picture, self.aside)
         hits = self._search.wait(lambda done, count: self._on_event(Progress("measure", done, count)))
         found = tuple(float(hit.second) for hit in hits)
         if self._identity:

@@ -4,6 +4,7 @@ pictures -> server -> finished -> WAV -> measured -> receipt
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from diffava_resolve.client.protocol import Event, FoleyClient, Progress
@@ -60,12 +61,20 @@ class Rendering:
         return tuple(self._better(take, second.get(take.receipt.seed)) for take in takes)
 
     def _run(self, job: FoleyJob, begun: JobFrames | None = None) -> tuple[PlacedTake, ...]:
-        frames = begun or JobFrames(self.picture, job, self.client.info().model(job.model).frames, self.client.memory)
+        frame_format = self.client.info().model(job.model).frames
+        frames = begun or JobFrames(*(self.picture, job, frame_format, self.client.memory), aside=self.measure.aside)
         kept_audio = Anew(self.partial.kept_audio) if self.partial else None
         performance = performance_blocks(job.guide, self.folder.path)
         files: list[tuple[TakeFile, Finished | None]] = []
+
+        def on_event(event: Event) -> None:
+            self.measure.begin_meanwhile(event)
+            if isinstance(event, Progress) and event.stage == "latent":
+                self.meanwhile()
+            self.on_event(event)
+
         try:
-            with running(self.client, job, frames, kept_audio, performance, self._note) as run:
+            with running(self.client, job, frames, kept_audio, performance, on_event) as run:
                 for _, blocks in run.takes():
                     with self.folder.writer(self.stem, self.region.sample_count) as writer:
                         finished = write_take(writer, blocks, self.partial, self.finish, self.region.sample_count)
@@ -75,9 +84,15 @@ class Rendering:
             self.measure.close()
             raise
 
-        def placed() -> Iterator[PlacedTake]:
+        def placed(beside: ThreadPoolExecutor) -> Iterator[PlacedTake]:
+            looked_for = (
+                []
+                if self.leak_check == "off"
+                else [beside.submit(measure_leaks, file.path, *self._part) for file, _ in files]
+            )
             for number, (file, finished) in enumerate(files):
-                leaks = None if self.leak_check == "off" else measure_leaks(file.path, *self._part)
+                measured = self.measure.of(file.path)
+                leaks = looked_for[number].result() if looked_for else None
                 told = (*notes_of(finished), *leak_notes(leaks, job.seeds[number]))
                 receipt = Receipt.of_result(
                     *(self.region, job, result, number),
@@ -88,18 +103,12 @@ class Rendering:
                     finished=finished,
                     leaks=leaks,
                     notes=(*self.notes, *result.notes, *told),
-                    **self.measure.of(file.path),
+                    **measured,
                 )
                 yield PlacedTake(file.path, receipt)
 
-        return tuple(placed())
-
-    def _note(self, event: Event) -> None:
-        """Pass an event on; once the server has all pictures and denoises, there is time for other things here."""
-        if isinstance(event, Progress) and event.stage == "latent":
-            self.measure.begin()
-            self.meanwhile()
-        self.on_event(event)
+        with ThreadPoolExecutor(1) as beside:
+            return tuple(placed(beside))
 
     @property
     def _part(self) -> tuple[int, int | None]:

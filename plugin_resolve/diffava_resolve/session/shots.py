@@ -173,7 +173,7 @@ def _made(
     """The takes of every shot, each in the journal once they are all there; what it has already is not made again."""
     made = []
     done = {key: journal.takes_of(key) for key, _ in shots}
-    with PlansAhead([plan for key, plan in shots if not done[key]], client) as ahead:
+    with PlansAhead([plan for key, plan in shots if not done[key]], client, on_event) as ahead:
         for number, ((key, plan), clip_id) in enumerate(zip(shots, clip_ids, strict=True), 1):
             on_event(ShotBegun(number, len(shots), plan.job.prompt))
             takes = done[key]

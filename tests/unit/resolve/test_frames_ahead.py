@@ -89,18 +89,18 @@ def three_shots(tmp_path, monkeypatch):
     timeline = read_timeline(cut.path)
     regions = [region_of_range(timeline, f"f{first}", f"f{first + 20}") for first in (0, 20, 40)]
     wanted = [Wanted(region, FoleySettings("steps", seed=1, take_count=2)) for region in regions]
-    decode = job_frames.frames_of
+    decode = job_frames.views_of
 
     def make(client, name, generate=generate_foley):
-        def told(picture, frame_format, **options):
+        def told(picture, formats, **options):
             client.story.append(f"decodes {picture.region.start_frame // 20 + 1}")
             client.begun.set()
             try:
-                yield from decode(picture, frame_format, **options)
+                yield from decode(picture, formats, **options)
             finally:
                 client.closed.release()
 
-        monkeypatch.setattr(job_frames, "frames_of", told)
+        monkeypatch.setattr(job_frames, "views_of", told)
         return generate(timeline, cut.path, wanted, client, tmp_path / name)
 
     return make

@@ -9,7 +9,8 @@ import pytest
 
 from diffava_resolve.errors import MediaError
 from diffava_resolve.frames import reader
-from diffava_resolve.frames.reader import frames_of, timeline_frame_of
+from diffava_resolve.frames.movie import Movie
+from diffava_resolve.frames.reader import frames_of, timeline_frame_of, views_of
 from diffava_resolve.spec import Colour, FrameFormat, ImageSequence, Layer, MovieFile, Picture, Region, Segment
 from support.clips import (
     number_of,
@@ -107,6 +108,32 @@ def test_retimes_show_the_right_media_frame(tmp_path, speed, media_start_s, want
     clip = MovieFile(write_numbered_clip(tmp_path / f"clip{suffix}", 40, PAL, b_frames=2))
     shown = layer(clip, 50, media_start_s=media_start_s, speed=speed)
     assert numbers(picture_of(Segment(50, 60, (shown,)))) == wanted
+
+
+def of_view(number, views):
+    return np.concatenate([block for one, block in views if one == number])
+
+
+@pytest.mark.parametrize("speed", [1, 2, -1])
+@pytest.mark.parametrize("rates", [(25, 25), (8, 25), (50, 25), (25, 12)])
+def test_several_formats_from_one_decoding_are_what_each_is_alone(tmp_path, monkeypatch, speed, rates):
+    one = MovieFile(write_numbered_clip(tmp_path / "one.mp4", 50, PAL, b_frames=2))
+    start_s = Fraction(50 if speed < 0 else 0, 25)
+    shot = layer(one, media_start_s=start_s, speed=speed)
+    dissolve = (
+        layer(one, media_start_s=start_s, speed=speed, opacity=(1, 0)),
+        layer(Colour((9, 99, 9)), opacity=(0, 1)),
+    )
+    picture = picture_of(Segment(0, 13, (shot,)), Segment(13, 20, dissolve), Segment(20, 23, (layer(Colour()),)))
+    formats = [FrameFormat(Fraction(rate), *size) for rate, size in zip(rates, [(96, 72), (40, 22)], strict=True)]
+    alone = [np.concatenate(list(frames_of(picture, one))) for one in formats]
+    opened = []
+    monkeypatch.setattr(reader, "Movie", lambda *args, **options: opened.append(Movie(*args, **options)) or opened[-1])
+    views = list(views_of(picture, formats, block_frames=4))
+    assert all(len(block) <= 4 for _, block in views)
+    for number, wanted in enumerate(alone):
+        assert np.array_equal(of_view(number, views), wanted)
+    assert len(opened) == 1
 
 
 def test_a_cut_shows_no_frame_of_its_neighbour(tmp_path):

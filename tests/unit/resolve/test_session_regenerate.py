@@ -103,9 +103,9 @@ def test_several_takes_of_a_part_are_a_job_each(made, tmp_path):
 def test_the_picture_is_measured_once_however_many_takes_of_a_part_are_made(made, tmp_path, monkeypatch):
     measured = []
 
-    def counted(picture, on_frame):
+    def counted(picture, *arguments):
         measured.append(picture)
-        return motion_hits(picture, on_frame)
+        return motion_hits(picture, *arguments)
 
     monkeypatch.setattr(hit_search, "motion_hits", counted)
     again(made, tmp_path / "again.otio", part=("f30", "f40"), takes=3)
