@@ -5,9 +5,10 @@
 A server with the model on a Unix socket, warm, and beside it, in a process of its own, the same engine without server
 or client, its pictures in memory. In turns, so that all suffer the same machine: the engine alone, a first take of a
 shot that nobody knows, a second take of it, and a first take as a person has it, with the hits looked for in the
-picture and the take measured for its receipt, which the others leave out. A take is a whole `generate_foley`, from the
-timeline that was read to the timeline that was written. Seconds on the clock, and seconds of the processor in all
-processes together, which other work on the machine changes less. Medians; the last line is one JSON object.
+picture and the take measured for its receipt, which the others leave out; last the same as a command, from the start of
+`diffava foley` to its end. A take is a whole `generate_foley`, from the timeline that was read to the timeline that was
+written. Seconds on the clock, and seconds of the processor in all processes together, which other work on the machine
+changes less. Medians; the last line is one JSON object.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -77,7 +79,7 @@ def measure(work: Path, arguments: argparse.Namespace) -> dict:
     timeline = write_timeline(work / "cut.otio", video, arguments.seconds)
     cut = read_timeline(timeline)
     region = region_of_timeline(cut)
-    rows: dict[str, list[Cost]] = {"engine": [], "first": [], "second": [], "measured": []}
+    rows: dict[str, list[Cost]] = {"engine": [], "first": [], "second": [], "measured": [], "command": []}
     with server(work, arguments.model) as client:
         pictures = work / "pictures.npy"
         frame_format = client.info().models[0].frames
@@ -97,6 +99,7 @@ def measure(work: Path, arguments: argparse.Namespace) -> dict:
                     took["second"] = take(f"second{number}", 3 * number + 4)
                 os.utime(video)
                 took["measured"] = take(f"measured{number}", 3 * number + 5, "warn")
+                took["command"] = cost_of(partial(run_command, work, timeline, work / f"command{number}.otio"))
                 if number >= 0:
                     for name, cost in took.items():
                         rows[name].append(cost)
@@ -129,10 +132,11 @@ def processor(costs: Sequence[Cost]) -> float:
 
 
 def processor_s() -> float:
-    """What this process and all that it started have used, but for those that have ended."""
+    """What this process and all that it started have used; of those that have ended, what it waited for."""
     whole = psutil.Process()
-    times = [one.cpu_times() for one in (whole, *whole.children(recursive=True))]
-    return sum(time.user + time.system for time in times)
+    own = whole.cpu_times()
+    times = [own, *(one.cpu_times() for one in whole.children(recursive=True))]
+    return own.children_user + own.children_system + sum(time.user + time.system for time in times)
 
 
 def cost_of(job: Callable[[], object]) -> Cost:
@@ -141,11 +145,27 @@ def cost_of(job: Callable[[], object]) -> Cost:
     return Cost(time.perf_counter() - start_s, processor_s() - start_processor_s)
 
 
+def run_command(work: Path, timeline: Path, output: Path) -> None:
+    """A first take by the command line; the state folder is its own, so that the shot is known to nobody."""
+    diffava = (sys.executable, "-c", "from diffava.cli import main; main()")
+    to_server = ("--server", f"unix:{work / 'sock'}", "--token-file", str(work / "token"))
+    subprocess.run(
+        [*diffava, "foley", str(timeline), "--prompt", PROMPT, *to_server, "-o", str(output)],
+        env={**os.environ, "DIFFAVA_STATE_DIR": str(output.with_suffix(""))},
+        check=True,
+        capture_output=True,
+    )
+
+
 @contextmanager
 def unmeasured() -> Iterator[None]:
     """Takes are not measured for their receipts."""
     nothing = {"loudness_lufs": None, "true_peak_dbtp": None, "sync": None}
-    with patch.object(TakeMeasure, "of", lambda *_: nothing), patch.object(TakeMeasure, "begin", lambda *_: None):
+    with (
+        patch.object(TakeMeasure, "of", lambda *_: nothing),
+        patch.object(TakeMeasure, "begin", lambda *_: None),
+        patch.object(TakeMeasure, "aside", None),
+    ):
         yield
 
 

@@ -1,5 +1,6 @@
 """The commands as a person types them, in this process, against a server process with the fake engine."""
 
+import gc
 import json
 import re
 import subprocess
@@ -213,6 +214,23 @@ def test_range_clip_and_markers_exclude_each_other(diffava, cut):
     code, _, err = diffava("foley", cut.path, "--prompt", "x", "--range", "f0", "f9", "--markers", "-o", "made.otio")
     assert code == 2
     assert "exclude each other" in err
+
+
+@pytest.mark.parametrize(("arguments", "begun"), [(["foley", "missing.otio"], [False]), (["foley", "--help"], [])])
+def test_the_decoding_process_starts_before_its_command_is_imported(arguments, begun):
+    code = (
+        "import sys; from diffava.cli import run; from diffava_resolve.decoding import decoders; begun = [];"
+        "decoders.prepare = lambda: begun.append('diffava_resolve.cli.foley' in sys.modules);"
+        f"run({arguments!r}); sys.exit(str(begun))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == str(begun)
+
+
+@pytest.mark.parametrize("arguments", [["takes", "missing.otio"], ["takes"], ["nothing"]])
+def test_what_becomes_garbage_is_collected_again_once_a_command_runs(arguments):
+    assert run(arguments)
+    assert gc.isenabled()
 
 
 def test_the_help_loads_no_editors_library_and_no_torch():
