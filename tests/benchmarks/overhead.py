@@ -3,12 +3,12 @@
     python tests/benchmarks/overhead.py [--model mini] [--seconds 8] [--rounds 5] [--video FILE] [--size 1280x720]
 
 A server with the model on a Unix socket, warm, and beside it, in a process of its own, the same engine without server
-or client, its pictures in memory. In turns, so that all suffer the same machine: the engine alone, a first take of a
-shot that nobody knows, a second take of it, and a first take as a person has it, with the hits looked for in the
-picture and the take measured for its receipt, which the others leave out; last the same as a command, from the start of
-`diffava foley` to its end. A take is a whole `generate_foley`, from the timeline that was read to the timeline that was
-written. Seconds on the clock, and seconds of the processor in all processes together, which other work on the machine
-changes less. Medians; the last line is one JSON object.
+or client, its pictures in memory. In turns, so that all suffer the same machine: the engine alone, the shot decoded
+and nothing else done, a first take of a shot that nobody knows, a second take of it, and a first take as a person has
+it, with the hits looked for in the picture and the take measured for its receipt, which the others leave out; last
+the same as a command, from the start of `diffava foley` to its end. A take is a whole `generate_foley`, from the
+timeline that was read to the timeline that was written. Seconds on the clock, and seconds of the processor in all
+processes together, which other work on the machine changes less. Medians; the last line is one JSON object.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,11 +80,12 @@ def measure(work: Path, arguments: argparse.Namespace) -> dict:
     timeline = write_timeline(work / "cut.otio", video, arguments.seconds)
     cut = read_timeline(timeline)
     region = region_of_timeline(cut)
-    rows: dict[str, list[Cost]] = {"engine": [], "first": [], "second": [], "measured": [], "command": []}
+    rows: dict[str, list[Cost]] = {name: [] for name in ("engine", "decoded", "first", "second", "measured", "command")}
     with server(work, arguments.model) as client:
         pictures = work / "pictures.npy"
         frame_format = client.info().models[0].frames
-        np.save(pictures, np.concatenate(list(frames_of(picture_of(cut, region, work), frame_format))))
+        shot = picture_of(cut, region, work)
+        np.save(pictures, np.concatenate(list(frames_of(shot, frame_format))))
         with engine_process(arguments, pictures) as engine:
 
             def take(name: str, seed: int, leak_check: str = "off") -> Cost:
@@ -92,6 +94,7 @@ def measure(work: Path, arguments: argparse.Namespace) -> dict:
 
             for number in range(-1, arguments.rounds):  # the first round warms everything
                 took = {"engine": engine()}
+                took["decoded"] = cost_of(lambda: deque(frames_of(shot, frame_format), maxlen=0))
                 client.memory = KnownPictures(work / f"state{number}")
                 os.utime(video)
                 with unmeasured():
