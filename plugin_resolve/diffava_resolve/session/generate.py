@@ -185,17 +185,19 @@ class PlansAhead:
 
     def __exit__(self, *_: object) -> None:
         if self._next is not None:
-            self._drop(self._next[1])
+            _, (_, frames) = self._next
+            frames.close()
 
     def looked_at(self, plan: Plan) -> _LookedAt:
         """What looks at the plan that is carried out now; it and those before it are done with."""
         while self._plans and self._plans.pop(0) is not plan:
             pass
         begun, self._next = self._next, None
-        if begun is not None and begun[0] is plan:
-            return begun[1]
         if begun is not None:
-            self._drop(begun[1])
+            planned, (measure, frames) = begun
+            if planned is plan:
+                return measure, frames
+            frames.close()
         return _looked_at(plan, self._client, self._on_event)
 
     def begin_next(self) -> None:
@@ -204,10 +206,6 @@ class PlansAhead:
             measure, frames = _looked_at(self._plans[0], self._client, self._on_event)
             frames.begin()
             self._next = self._plans[0], (measure, frames)
-
-    def _drop(self, looked_at: _LookedAt) -> None:
-        _, frames = looked_at
-        frames.close()
 
 
 def placed_clip(
