@@ -185,7 +185,7 @@ class PlansAhead:
 
     def __exit__(self, *_: object) -> None:
         if self._next is not None:
-            _, (_, frames) = self._next
+            _plan, (_measure, frames) = self._next
             frames.close()
 
     def looked_at(self, plan: Plan) -> _LookedAt:
