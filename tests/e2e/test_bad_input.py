@@ -340,7 +340,7 @@ def test_a_source_that_changes_while_it_is_read(refused, cut, monkeypatch, tmp_p
     cut.path.write_text(cut.path.read_text().replace("first.mp4", changing.as_posix()))
 
     def views_while_somebody_writes(picture, formats, **options):
-        for view in views_of(picture, formats, **options):
+        for view in views_of(picture, formats):
             yield view
             with changing.open("ab") as file:
                 file.write(b"more")

@@ -79,7 +79,7 @@ def test_a_job_gets_exactly_as_many_pictures_as_it_needs(monkeypatch, given, nee
     """One more or less is what a clip moved at 29.97 may have in its new place."""
     pictures = np.arange(given, dtype=np.uint8)[:, None, None, None] * np.ones((1, 18, 32, 3), np.uint8)
     monkeypatch.setattr(
-        "diffava_resolve.session.job_frames.frames_of", lambda picture, wanted: iter([pictures[:2], pictures[2:]])
+        "diffava_resolve.session.job_frames.frames_of", lambda *_, **options: iter([pictures[:2], pictures[2:]])
     )
     job = replace(JOB, sample_count=needed * 6000)
     picture = Picture(Region(Fraction(8), 0, 0, given), (), ())
