@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 from jaxtyping import Float
-from librosa.onset import onset_detect
 from sklearn.metrics import average_precision_score
+
+from diffava.metrics.librosa_onset import onset_detect
 
 RATE_HZ = 22_050
 DELTA = 0.3  # of librosa's peak picking

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import soxr
 from jaxtyping import Float, UInt8
-from librosa import frames_to_time
-from librosa.onset import onset_detect, onset_strength
+
+from diffava.metrics.librosa_onset import frames_to_time, onset_detect, onset_strength
 
 RATE_HZ = 22_050  # librosa.load's
 
