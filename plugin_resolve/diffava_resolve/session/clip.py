@@ -14,7 +14,7 @@ from diffava_resolve.frames.foreign import length_of
 from diffava_resolve.session.finish import notes_of
 from diffava_resolve.session.job_frames import JobFrames
 from diffava_resolve.session.leaks import leak_notes, measure_leaks
-from diffava_resolve.session.measure import TakeMeasure
+from diffava_resolve.session.measure import TakeMeasure, is_denoising
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import write_take
 from diffava_resolve.session.running import running
@@ -62,7 +62,8 @@ def generate_clip(
         performance = performance_blocks(job.guide, folder.path)
 
         def while_it_runs(event: Event) -> None:
-            measure.begin_meanwhile(event)
+            if is_denoising(event):
+                measure.begin()
             on_event(event)
 
         with running(client, job, frames, None, performance, while_it_runs) as run:

@@ -23,6 +23,11 @@ from diffava_resolve.timeline.loudness import integrated_loudness_lufs
 from diffava_resolve.timeline.true_peak import true_peak_dbtp
 
 
+def is_denoising(event: Event) -> bool:
+    """Whether the server has all pictures of a job and denoises: then there is time here for other things."""
+    return isinstance(event, Progress) and event.stage == "latent"
+
+
 class TakeMeasure:
     """Measures takes against one picture, which begins at sample `first_sample` of them and is looked at once.
 
@@ -57,11 +62,6 @@ class TakeMeasure:
         """Look at the picture from now on, in a thread of its own."""
         if not self._given and self._search is None and self._remembered is None:
             self._search = HitSearch(self._picture, self.aside)
-
-    def begin_meanwhile(self, event: Event) -> None:
-        """Begin if a job's event says that the server has all pictures and denoises: then there is time."""
-        if isinstance(event, Progress) and event.stage == "latent":
-            self.begin()
 
     def close(self) -> None:
         """Look no further."""

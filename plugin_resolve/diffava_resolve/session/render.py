@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from diffava_resolve.client.protocol import Event, FoleyClient, Progress
+from diffava_resolve.client.protocol import Event, FoleyClient
 from diffava_resolve.session.finish import notes_of
 from diffava_resolve.session.job_frames import JobFrames
 from diffava_resolve.session.leaks import LeakCheck, leak_notes, leaks_in_words, measure_leaks, other_seed
-from diffava_resolve.session.measure import TakeMeasure
+from diffava_resolve.session.measure import TakeMeasure, is_denoising
 from diffava_resolve.session.media_folder import MediaFolder
 from diffava_resolve.session.partial import PartialJob, write_take
 from diffava_resolve.session.running import Anew, running
@@ -68,8 +68,8 @@ class Rendering:
         files: list[tuple[TakeFile, Finished | None]] = []
 
         def on_event(event: Event) -> None:
-            self.measure.begin_meanwhile(event)
-            if isinstance(event, Progress) and event.stage == "latent":
+            if is_denoising(event):
+                self.measure.begin()
                 self.meanwhile()
             self.on_event(event)
 

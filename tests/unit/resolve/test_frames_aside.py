@@ -1,6 +1,5 @@
 """The picture in which hits are looked for comes with the encoder's from one decoding, and is the same as without."""
 
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +9,7 @@ from diffava_resolve.client.patient_client import PatientClient
 from diffava_resolve.client.scripted_client import ScriptedClient
 from diffava_resolve.errors import MediaError, ServerError
 from diffava_resolve.frames import aside as module
-from diffava_resolve.frames import hits
+from diffava_resolve.frames import hits, reader
 from diffava_resolve.frames.aside import FramesAside
 from diffava_resolve.session import FoleySettings, Wanted, generate_clip, generate_foley, generate_shots, job_frames
 from diffava_resolve.spec import FrameFormat
@@ -141,6 +140,4 @@ def test_hits_of_a_job_that_was_lost_in_the_middle_of_its_pictures_are_all_found
 
 
 def views_in_small_blocks(picture, formats):
-    from diffava_resolve.frames import reader
-
-    return reader.views_of(picture, [replace(one) for one in formats], block_frames=3)
+    return reader.views_of(picture, formats, block_frames=3)
